@@ -1,0 +1,1 @@
+"""Decides. No I/O, no clock, no randomness of its own: every event carries its time."""

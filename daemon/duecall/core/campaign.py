@@ -1,0 +1,336 @@
+"""A campaign as the operator declares it: selection, order, calendar, message, keys, retries.
+
+These models are the shape of `campaigns/*.yaml` after loading (shell/config_file.py turns faults
+into file:line:column). Every key is described in docs/campaign.md, which a test keeps complete.
+What one file can be judged by alone is judged here; what needs the site, the contacts file, sound
+files or templates is judged in shell/config_references.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from duecall.core.outcome import Outcome
+from duecall.core.scalars import (
+    END_OF_DAY,
+    Clock,
+    Country,
+    Currency,
+    Day,
+    EndClock,
+    Flag,
+    Seconds,
+    Words,
+    Zone,
+    did_you_mean,
+    matching,
+    not_blank,
+    refusal,
+    refuse,
+)
+
+Language = Literal["vi", "ru", "zh", "en"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Key = Annotated[str, matching(r"[0-9*#]", 'one of 0-9, "*" and "#"')]
+Name = Annotated[
+    str, matching(r"[a-z0-9][a-z0-9-]{0,62}", "lower-case letters, digits and -, at most 63")
+]
+Variable = Annotated[
+    str, matching(r"[a-z][a-z0-9_]{0,30}", "lower-case letters, digits and _, a letter first")
+]
+CallerId = Annotated[str, matching(r"\+?[0-9]{3,15}", "3 to 15 digits, + before them or not")]
+
+RETRIABLE = tuple(outcome for outcome in Outcome if not outcome.ends_campaign)
+MESSAGE_STEP = "message"  # the step of Campaign.message in a brief; no question may be called so
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Range(Model):
+    """Both ends included; either may be left out."""
+
+    min: Decimal | None = None
+    max: Decimal | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Range:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            refuse("Range", [(("max",), f"max {self.max} is below min {self.min}", "max >= min")])
+        return self
+
+    def holds(self, value: Decimal | int) -> bool:
+        """Whether the value lies within."""
+        low = self.min is None or value >= self.min
+        return low and (self.max is None or value <= self.max)
+
+
+def _kind_of_rule(value: Any) -> str:
+    return "range" if isinstance(value, dict | Range) else "values"
+
+
+def _as_values(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+FieldRule = Annotated[
+    Annotated[Range, Tag("range")]
+    | Annotated[tuple[str, ...], BeforeValidator(_as_values), Field(min_length=1), Tag("values")],
+    Discriminator(_kind_of_rule),
+]
+
+
+class Selection(Model):
+    """Which accounts of the contacts file are called. All conditions must hold."""
+
+    dpd_buckets: tuple[Annotated[int, Field(ge=1, le=5)], ...] = ()  # empty: any
+    dpd: Range | None = None  # days past due; negative: due in the future
+    balance: Range | None = None  # major units of the account's currency
+    fields: dict[str, FieldRule] = {}  # any other column: one of the values, or a range
+
+
+class OrderBy(Model):
+    field: Annotated[str, AfterValidator(not_blank("field"))]  # dpd, balance, due_date, any column
+    descending: Flag = False
+
+
+class Hours(Model):
+    """Local time at the callee; from_ included, to excluded. 24:00 is the end of the day."""
+
+    from_: Clock = Field(alias="from")
+    to: EndClock
+
+    @model_validator(mode="after")
+    def _check(self) -> Hours:
+        if not self.to > self.from_ and self.to != END_OF_DAY:
+            problem = f"ends at {self.to:%H:%M}, not after its start at {self.from_:%H:%M}"
+            refuse("Hours", [(("to",), problem, "a later time of the same day, up to 24:00")])
+        return self
+
+    def overlaps(self, other: Hours) -> bool:
+        """Whether the two share a moment."""
+        return (self.from_ < other.to or other.to == END_OF_DAY) and (
+            other.from_ < self.to or self.to == END_OF_DAY
+        )
+
+    def __str__(self) -> str:
+        return f"{self.from_:%H:%M}-{'24:00' if self.to == END_OF_DAY else f'{self.to:%H:%M}'}"
+
+
+class Calendar(Model):
+    start: Day | None = None
+    end: Day | None = None  # included
+    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = (
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+    )
+    hours: Annotated[tuple[Hours, ...], Field(min_length=1, max_length=12)]
+    except_dates: tuple[Day, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Calendar:
+        refuse("Calendar", self._problems())
+        return self
+
+    def _problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        if self.start and self.end and self.end < self.start:
+            problem = f"{self.end} is before the start, {self.start}"
+            yield ("end",), problem, "the day of the start or a later one"
+        for day, name in enumerate(self.weekdays):
+            if name in self.weekdays[:day]:
+                yield ("weekdays", day), f"{name} stands here twice", "each day once"
+        for later, hours in enumerate(self.hours):
+            for earlier in self.hours[:later]:
+                if hours.overlaps(earlier):
+                    problem = f"{hours} overlaps {earlier}"
+                    yield ("hours", later, "from"), problem, "spans apart from each other"
+
+
+class Voice(Model):
+    engine: Literal["espeak"] = "espeak"
+    name: str = ""  # empty: the engine's best for the language
+    words_per_minute: Annotated[int, Field(ge=80, le=300)] = 150
+    pitch: Annotated[int, Field(ge=0, le=99)] = 50
+
+
+class Say(Model):
+    """One piece of a message: a template to speak or a recorded sound file; exactly one."""
+
+    text: Annotated[Words, AfterValidator(not_blank("text"))] | None = None
+    sound: Annotated[str, AfterValidator(not_blank("sound"))] | None = None  # path, see docs
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        return {"text": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Say:
+        if (self.text is None) == (self.sound is None):
+            both = "both text and sound" if self.text else "neither text nor sound"
+            raise refusal(both, "one of them; pieces follow one another in the list")
+        return self
+
+
+def _as_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str | dict) else value
+
+
+# Pieces one after another. A single text may be written without the list.
+Saying = Annotated[tuple[Say, ...], BeforeValidator(_as_list), Field(max_length=50)]
+Spoken = Annotated[Saying, Field(min_length=1)]  # something has to be said
+
+
+class KeyRule(Model):
+    """What a key does: see fs_scripts.contract.ACTIONS."""
+
+    do: Literal["transfer", "repeat", "opt_out", "claims_paid", "promise", "answer", "hang_up"]
+    say: Saying = ()  # said after the key was pressed
+    to: str | None = None  # transfer only: an agent group of config.yaml
+    value: Annotated[str, AfterValidator(not_blank("value"))] | None = None  # answer: the option
+    days: Annotated[int, Field(ge=0, le=60)] | None = None  # promise only: payment due in so many
+
+    @model_validator(mode="after")
+    def _check(self) -> KeyRule:
+        refuse("KeyRule", self._problems())
+        return self
+
+    def _problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        if self.do == "transfer" and self.to is None:
+            yield (), "transfer without `to`", "to: an agent group of config.yaml"
+        if self.do == "answer" and self.value is None:
+            yield (), "answer without `value`", "value: the word to record for this key"
+        for field, owner in (("to", "transfer"), ("value", "answer"), ("days", "promise")):
+            if getattr(self, field) is not None and self.do != owner:
+                yield (field,), f"does not belong to {self.do}", f"only with `do: {owner}`"
+
+
+class Question(Model):
+    id: Variable
+    ask: Spoken
+    keys: Annotated[dict[Key, KeyRule], Field(min_length=1)]
+    wait: Annotated[Seconds, Field(le=60)] = 5
+    repeats: Annotated[int, Field(ge=0, le=5)] = 1
+
+
+class RetryRule(Model):
+    """After this outcome: try again `every` so many seconds, at most `times` for this outcome."""
+
+    every: Annotated[Seconds, Field(ge=60)]
+    times: Annotated[int, Field(ge=0, le=50)] = 3
+
+
+def _known_outcome(value: Any) -> Any:
+    if isinstance(value, Outcome):
+        return value
+    names = [outcome.value for outcome in Outcome]
+    if value not in names:
+        allowed = ", ".join(o.value for o in RETRIABLE)
+        raise refusal(f"{value!r} is not an outcome" + did_you_mean(str(value), names), allowed)
+    return Outcome(value)
+
+
+class Retry(Model):
+    max_attempts: Annotated[int, Field(ge=1, le=50)]  # of all kinds together, that count
+    by_outcome: dict[Annotated[Outcome, BeforeValidator(_known_outcome)], RetryRule] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Retry:
+        refuse("Retry", self._problems())
+        return self
+
+    def _problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        allowed = ", ".join(o.value for o in RETRIABLE)
+        for outcome in self.by_outcome:
+            if outcome.ends_campaign:
+                problem = f"nobody is called again after {outcome.value}"
+                yield ("by_outcome", outcome.value), problem, allowed
+        if self.max_attempts > 1 and not self.by_outcome:
+            problem = f"{self.max_attempts} attempts, yet no outcome is tried again"
+            yield ("max_attempts",), problem, "rules in by_outcome, or max_attempts: 1"
+
+
+class Campaign(Model):
+    name: Name  # where the file does not give it: the file's stem
+    title: Words = ""
+    contacts: Annotated[str, AfterValidator(not_blank("path"))]  # CSV; the loader makes it absolute
+    contacts_as_of: Day | None = None  # the day of which the file's dpd is true; None: import's day
+    language: Language
+    country: Country  # of numbers written nationally
+    currency: Currency  # where the CSV has no such column
+    zone: Zone  # IANA zone of the lender's books, and of numbers that tell none
+    voice: Voice = Voice()
+    selection: Selection = Selection()
+    order: tuple[OrderBy, ...] = ()
+    calendar: Calendar
+    message: Spoken
+    barge_in: Flag = True
+    wait: Annotated[Seconds, Field(le=60)] = 5  # for a key, after the message
+    repeats: Annotated[int, Field(ge=0, le=5)] = 1
+    keys: dict[Key, KeyRule] = {}
+    questions: Annotated[tuple[Question, ...], Field(max_length=30)] = ()
+    invalid_key: Saying = ()
+    goodbye: Saying = ()
+    no_agent: Saying = ()  # said when no agent answers
+    retry: Retry
+    caller_id: CallerId
+    caller_name: Words = ""
+    trunk: str  # a trunk of config.yaml
+    ring: Annotated[Seconds, Field(ge=5, le=120)] = 30  # let it ring so long
+    max_call: Annotated[Seconds, Field(ge=10, le=3600)] = 300
+    record: Flag = False
+    variables: dict[Variable, Words] = {}  # free words for the templates
+
+    @model_validator(mode="after")
+    def _check(self) -> Campaign:
+        seen: set[str] = {MESSAGE_STEP}
+        problems: list[tuple[tuple[str | int, ...], str, str]] = []
+        for number, question in enumerate(self.questions):
+            if question.id in seen:
+                problem = f"{question.id!r} is taken"
+                allowed = f"an id of its own, and not {MESSAGE_STEP}"
+                problems.append((("questions", number, "id"), problem, allowed))
+            seen.add(question.id)
+        refuse("Campaign", problems)
+        return self
+
+    def sayings(self) -> Iterator[tuple[tuple[str | int, ...], Say]]:
+        """Every piece that the campaign can say, with its place in the file."""
+        for part in ("message", "invalid_key", "goodbye", "no_agent"):
+            yield from _placed((part,), getattr(self, part))
+        yield from _of_keys((), self.keys)
+        for number, question in enumerate(self.questions):
+            place = ("questions", number)
+            yield from _placed((*place, "ask"), question.ask)
+            yield from _of_keys(place, question.keys)
+
+
+_Place = tuple[str | int, ...]
+
+
+def _placed(place: _Place, pieces: tuple[Say, ...]) -> Iterator[tuple[_Place, Say]]:
+    return (((*place, number), piece) for number, piece in enumerate(pieces))
+
+
+def _of_keys(place: _Place, keys: dict[str, KeyRule]) -> Iterator[tuple[_Place, Say]]:
+    for key, rule in keys.items():
+        yield from _placed((*place, "keys", key, "say"), rule.say)

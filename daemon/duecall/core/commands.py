@@ -1,0 +1,134 @@
+"""What the dialer wants of the world. Data only; shell/ and sim/ carry it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from duecall.core.attempt import Attempt, Stage, Target
+from duecall.core.outcome import Ending, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTargets(Command):
+    """Claim up to `limit` targets that are due now, in the campaign's order, and prepare what is
+    said to them. Answered by exactly one TargetsLoaded."""
+
+    campaign: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseTargets(Command):
+    """Give claimed targets back unchanged."""
+
+    campaign: str
+    target_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeferTarget(Command):
+    """Not now, for this reason; look again at `until` (None: never again in this campaign)."""
+
+    target: Target
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAttempt(Command):
+    """Make it durable. Answered by AttemptSaved or AttemptRefused."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Originate(Command):
+    """Place the call, once. Only ever issued on AttemptSaved."""
+
+    attempt: Attempt
+    trunk: str
+    caller_id: str
+    caller_name: str
+    ring_s: int
+    max_call_s: int
+    record: bool
+    transfer_wait_s: int  # 0 where no key transfers
+
+
+@dataclass(frozen=True, slots=True)
+class CallAgent(Command):
+    """Hold music to the callee's parked leg, and ring this agent; when he answers, bridge."""
+
+    attempt_id: str
+    leg_id: str
+    address: str  # sip:…
+    ring_s: int
+    caller_id: str
+    music: bool  # start the music (first agent of this call)
+
+
+@dataclass(frozen=True, slots=True)
+class SayAndHangUp(Command):
+    """No agent: say so and end."""
+
+    attempt_id: str
+    sounds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp(Command):
+    attempt_id: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveStage(Command):
+    """Where the attempt is now (sent, ringing, answered, …), for status and reconciliation. May be
+    written late or, after a crash, not at all."""
+
+    attempt_id: str
+    stage: Stage
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SaveOutcome(Command):
+    """Settle, exactly once, and put the target where the retry rule wants it.
+
+    next_due: wall time of the next attempt; None: the target is done with, for `reason`.
+    """
+
+    attempt: Attempt
+    outcome: Outcome
+    ending: Ending
+    at: datetime
+    next_due: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskSwitch(Command):
+    """Is this leg alive? Answered by CallEnded when it is not."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm(Command):
+    """Something an operator must see. `what` is static text; fields hold the particulars."""
+
+    what: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FinishCampaign(Command):
+    """Every target of it is done with."""
+
+    campaign: str

@@ -1,0 +1,43 @@
+"""Accounts and contacts as the rest of the core sees them, and the DPD buckets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+# Lower bounds of the DPD buckets 2-5 (features A2). The source leaves day 180 in no bucket: it is
+# put into 5, so that every day has one. Bucket 1 begins at 0; before the due date there is none.
+BUCKET_STARTS = (0, 10, 30, 90, 180)
+
+
+def dpd_on(due: date, today: date) -> int:
+    """Days past due; negative before the due date."""
+    return (today - due).days
+
+
+def dpd_bucket(dpd: int) -> int:
+    """1-5, or 0 for an account that is not due yet."""
+    return sum(dpd >= start for start in BUCKET_STARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One debt. balance_minor: whole minor units (xu, kopecks, fen, cents) of `currency`."""
+
+    contract_number: str
+    balance_minor: int
+    currency: str
+    interest_rate: str  # per cent a year, as a plain decimal: "18.5"
+    due_date: date
+    card_number: str = ""
+    fields: dict[str, str] = field(default_factory=dict)  # further CSV columns
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person to reach. phone: E.164 with its plus. zone: IANA name, empty where not known."""
+
+    name: str
+    phone: str
+    zone: str = ""
+    language: str = ""

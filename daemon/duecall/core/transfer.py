@@ -1,0 +1,85 @@
+"""A callee waits for an agent: which one is rung next, and when to give up."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+from duecall.core.attempt import Attempt, agent_leg_id
+from duecall.core.campaign import Campaign
+from duecall.core.moment import Moment
+from duecall.core.site import AgentGroup, Site
+from fs_scripts.contract import TRANSFER, Result
+
+
+@dataclass(frozen=True, slots=True)
+class NextAgent:
+    address: str
+    leg_id: str
+    ring_s: int
+    first: bool  # the first one for this callee: start the music
+
+
+@dataclass(slots=True)
+class Transfer:
+    """tried: how many members of the group were rung. give_up_s: monotonic. ringing: one is rung
+    right now."""
+
+    group: AgentGroup
+    give_up_s: float
+    untried: list[str]
+    tried: int = 0
+    ringing: bool = False
+
+    @classmethod
+    def wanted(
+        cls, campaign: Campaign, site: Site, result: Result, at: Moment
+    ) -> Transfer | None:
+        """What the callee's last key asked for; None where that key transfers to nobody."""
+        group_name = _group_of_key(campaign, result)
+        group = site.agents.get(group_name) if group_name else None
+        if group is None:
+            return None
+        return cls(group, at.mono_s + group.wait, list(group.members))
+
+    def next_agent(
+        self, attempt: Attempt, busy: Container[str], at: Moment
+    ) -> NextAgent | None:
+        """The next member that is free; each is rung once. None: nobody is free now."""
+        ring_s = min(self.group.ring, int(self.give_up_s - at.mono_s))
+        if ring_s < 1:
+            return None
+        for address in self.untried:
+            if address not in busy:
+                self.untried.remove(address)
+                self.tried += 1
+                self.ringing = True
+                leg = agent_leg_id(attempt.id, self.tried)
+                return NextAgent(address, leg, ring_s, first=self.tried == 1)
+        return None
+
+    def hopeless(self, at: Moment) -> bool:
+        """Nobody is left to ring, or the callee has waited long enough."""
+        return not self.ringing and (not self.untried or self.give_up_s - at.mono_s < 1)
+
+
+def transfer_wait_s(campaign: Campaign, site: Site) -> int:
+    """The longest that a callee of this campaign may wait for an agent; 0 where no key transfers."""
+    rules = [*campaign.keys.values()]
+    for question in campaign.questions:
+        rules.extend(question.keys.values())
+    waits = [site.agents[r.to].wait for r in rules if r.do == TRANSFER and r.to in site.agents]
+    return max(waits, default=0)
+
+
+def _group_of_key(campaign: Campaign, result: Result) -> str | None:
+    if result.action != TRANSFER or not result.keys:
+        return None
+    last = result.keys[-1]
+    for question in campaign.questions:
+        if question.id == last.step:
+            rule = question.keys.get(last.key)
+            break
+    else:
+        rule = campaign.keys.get(last.key)
+    return rule.to if rule is not None and rule.do == TRANSFER else None

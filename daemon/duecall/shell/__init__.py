@@ -1,0 +1,1 @@
+"""Touches: gevent, greenswitch, peewee and yaml live only here."""

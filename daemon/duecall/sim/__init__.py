@@ -1,0 +1,1 @@
+"""Pretends: twins of shell/ by the same file names, in virtual time."""

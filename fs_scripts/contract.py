@@ -1,0 +1,218 @@
+"""What the daemon tells the script (`Brief`) and what the script answers (`Result`).
+
+Both travel as one channel variable holding base64url(JSON) without padding, so that nothing a
+contact's name may contain (`${…}`, braces, commas, newlines) is ever seen by FreeSWITCH.
+Standard library only; the same dotted name, `fs_scripts.contract`, on both sides.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+VERSION = 1
+BRIEF_VARIABLE = "duecall_brief"
+RESULT_VARIABLE = "duecall_result"
+PROGRESS_EVENT = "duecall::progress"  # CUSTOM subclass; live display only, may be lost
+ENTRY_MODULE = "fs_scripts.entry"
+BRIEF_MAX_BYTES = 32_768  # JSON bytes; a longer one is a campaign that says too much
+
+# What may stand on an Event Socket line or in a channel variable as it is. `$`, `{`, `}`, quotes,
+# commas and white space are FreeSWITCH syntax (switch_ivr_originate.c, switch_channel.c).
+SAFE_TEXT = re.compile(r"[A-Za-z0-9_.:+@/-]*\Z")
+
+# A sound must be a plain absolute path: `say:`, `tone_stream://`, `{…}`, `!` and `|` are FreeSWITCH
+# syntax in a file name, and spaces do not survive an Event Socket line.
+SAFE_SOUND = re.compile(r"/[A-Za-z0-9_.+@/-]*\Z")
+
+# What a key can do. `answer` records the option chosen; the others end the dialogue but `repeat`.
+TRANSFER, REPEAT, OPT_OUT, CLAIMS_PAID, PROMISE, ANSWER, HANG_UP = ACTIONS = (
+    "transfer",
+    "repeat",
+    "opt_out",
+    "claims_paid",
+    "promise",
+    "answer",
+    "hang_up",
+)
+
+# How a dialogue ended (`Result.ended_by`).
+COMPLETED = "completed"  # everything was said; no key ended it
+CALLEE_HUNG_UP = "callee_hung_up"
+KEY = "key"  # an action other than repeat/answer ended it; `Result.action` names it
+ERROR = "error"
+
+
+class ContractError(ValueError):
+    """A brief or result that is not one: wrong version, not base64url, a missing field."""
+
+
+@dataclass(frozen=True)
+class KeyAction:
+    """What one key does in one step. `say`: sound files played after the key, before acting."""
+
+    do: str
+    say: tuple[str, ...] = ()
+    value: str = ""  # answer: the option's name
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing said, and the keys heard while and after it is said.
+
+    say: paths of sound files FreeSWITCH can read, played one after another; say_ms: their length.
+    keys: empty means say it and go on. barge_in: a key stops the sound.
+    wait_ms: silence to wait for a key after the sound. repeats: how often the step is said again
+    when no key, or one without meaning, was pressed (`invalid` is said first for the latter).
+    """
+
+    id: str
+    say: tuple[str, ...]
+    say_ms: int
+    keys: dict[str, KeyAction] = field(default_factory=dict)
+    barge_in: bool = True
+    wait_ms: int = 5_000
+    repeats: int = 0
+    invalid: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Brief:
+    """All that a script needs for one call. `goodbye` is said when the last step is done."""
+
+    attempt_id: str
+    steps: tuple[Step, ...]
+    goodbye: tuple[str, ...] = ()
+    language: str = ""
+    max_call_ms: int = 300_000
+
+    def encode(self) -> str:
+        return _pack({"v": VERSION, **asdict(self)}, BRIEF_MAX_BYTES)
+
+    def sounds(self) -> Iterator[str]:
+        """Every sound file that may be played, some of them more than once."""
+        for step in self.steps:
+            yield from step.say
+            yield from step.invalid
+            for action in step.keys.values():
+                yield from action.say
+        yield from self.goodbye
+
+    @classmethod
+    def decode(cls, text: str) -> Brief:
+        """Raises ContractError, whose text holds nothing of the brief."""
+        raw = _unpack(text, BRIEF_MAX_BYTES)
+        try:
+            return cls(
+                attempt_id=str(raw["attempt_id"]),
+                steps=tuple(_step(step) for step in raw["steps"]),
+                goodbye=_sounds(raw["goodbye"]),
+                language=str(raw["language"]),
+                max_call_ms=int(raw["max_call_ms"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ContractError("brief: " + type(error).__name__) from None
+
+
+@dataclass(frozen=True)
+class KeyPress:
+    key: str
+    at_ms: int  # since the script began
+    step: str
+    meant: bool = True  # False: a key without meaning in that step
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of the dialogue. heard_ms/message_ms: how much of the first step was played."""
+
+    attempt_id: str
+    ended_by: str
+    action: str = ""
+    keys: tuple[KeyPress, ...] = ()
+    answers: dict[str, str] = field(default_factory=dict)  # step id -> option
+    heard_ms: int = 0
+    message_ms: int = 0
+    talk_ms: int = 0  # from the script's begin to its end
+    error: str = ""  # short ASCII; never contact data
+
+    @property
+    def share_heard(self) -> float:
+        """0.0–1.0 of the message; 0.0 where there was none."""
+        return min(1.0, self.heard_ms / self.message_ms) if self.message_ms > 0 else 0.0
+
+    def encode(self) -> str:
+        return _pack({"v": VERSION, **asdict(self)}, BRIEF_MAX_BYTES)
+
+    @classmethod
+    def decode(cls, text: str) -> Result:
+        raw = _unpack(text, BRIEF_MAX_BYTES)
+        try:
+            return cls(
+                attempt_id=str(raw["attempt_id"]),
+                ended_by=str(raw["ended_by"]),
+                action=str(raw["action"]),
+                keys=tuple(
+                    KeyPress(str(k["key"]), int(k["at_ms"]), str(k["step"]), bool(k["meant"]))
+                    for k in raw["keys"]
+                ),
+                answers={str(k): str(v) for k, v in raw["answers"].items()},
+                heard_ms=int(raw["heard_ms"]),
+                message_ms=int(raw["message_ms"]),
+                talk_ms=int(raw["talk_ms"]),
+                error=str(raw["error"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ContractError("result: " + type(error).__name__) from None
+
+
+def unsafe_sound(path: str) -> bool:
+    """True for a path that FreeSWITCH might take for more than the name of a file."""
+    return SAFE_SOUND.match(path) is None
+
+
+def _sounds(raw: Any) -> tuple[str, ...]:
+    if not isinstance(raw, list) or not all(isinstance(path, str) for path in raw):
+        raise TypeError
+    return tuple(raw)
+
+
+def _step(raw: dict[str, Any]) -> Step:
+    return Step(
+        id=str(raw["id"]),
+        say=_sounds(raw["say"]),
+        say_ms=int(raw["say_ms"]),
+        keys={
+            str(key): KeyAction(str(a["do"]), _sounds(a["say"]), str(a["value"]))
+            for key, a in raw["keys"].items()
+        },
+        barge_in=bool(raw["barge_in"]),
+        wait_ms=int(raw["wait_ms"]),
+        repeats=int(raw["repeats"]),
+        invalid=_sounds(raw["invalid"]),
+    )
+
+
+def _pack(value: dict[str, Any], limit: int) -> str:
+    data = json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    if len(data) > limit:
+        raise ContractError(f"{len(data)} bytes of JSON, at most {limit}")
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def _unpack(text: str, limit: int) -> dict[str, Any]:
+    if len(text) > limit * 4 // 3 + 4:
+        raise ContractError("too long")
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        value = json.loads(data)
+    except (binascii.Error, ValueError, RecursionError):
+        raise ContractError("not base64url of JSON") from None
+    if not isinstance(value, dict) or value.get("v") != VERSION:
+        raise ContractError("not contract version " + str(VERSION))
+    return value
