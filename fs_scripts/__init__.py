@@ -1,4 +1,4 @@
-"""The dialogue: what runs inside FreeSWITCH's mod_python3, and the contract the daemon shares with it.
+"""The dialogue, run inside FreeSWITCH's mod_python3, and the contract the daemon shares with it.
 
-Standard library only. `contract` is the one module that both sides import, by this same dotted name.
+Standard library only. `contract` is the one module that both sides import, by this dotted name.
 """

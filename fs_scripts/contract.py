@@ -21,6 +21,8 @@ RESULT_VARIABLE = "duecall_result"
 PROGRESS_EVENT = "duecall::progress"  # CUSTOM subclass; live display only, may be lost
 ENTRY_MODULE = "fs_scripts.entry"
 BRIEF_MAX_BYTES = 32_768  # JSON bytes; a longer one is a campaign that says too much
+# A result repeats parts of its brief, once, and adds at most 100 keys: it always fits.
+RESULT_MAX_BYTES = 65_536
 
 # What may stand on an Event Socket line or in a channel variable as it is. `$`, `{`, `}`, quotes,
 # commas and white space are FreeSWITCH syntax (switch_ivr_originate.c, switch_channel.c).
@@ -147,11 +149,11 @@ class Result:
         return min(1.0, self.heard_ms / self.message_ms) if self.message_ms > 0 else 0.0
 
     def encode(self) -> str:
-        return _pack({"v": VERSION, **asdict(self)}, BRIEF_MAX_BYTES)
+        return _pack({"v": VERSION, **asdict(self)}, RESULT_MAX_BYTES)
 
     @classmethod
     def decode(cls, text: str) -> Result:
-        raw = _unpack(text, BRIEF_MAX_BYTES)
+        raw = _unpack(text, RESULT_MAX_BYTES)
         try:
             return cls(
                 attempt_id=str(raw["attempt_id"]),

@@ -117,16 +117,20 @@ def slow_check(hours: list[tuple[time, time]], zone: str, at: datetime) -> bool:
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(
-        ["Asia/Ho_Chi_Minh", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati",
-         "Pacific/Pago_Pago", "Europe/Moscow"]
+        [
+            "Asia/Ho_Chi_Minh",
+            "Asia/Kathmandu",
+            "America/St_Johns",
+            "Pacific/Kiritimati",
+            "Pacific/Pago_Pago",
+            "Europe/Moscow",
+        ]
     ),
     st.integers(0, 23),
     st.integers(1, 24),
     st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)),
 )
-def test_against_a_second_implementation(
-    zone: str, opens: int, length: int, at: datetime
-) -> None:
+def test_against_a_second_implementation(zone: str, opens: int, length: int, at: datetime) -> None:
     closes = min(23, opens + length)
     if closes <= opens:
         return

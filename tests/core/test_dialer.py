@@ -33,8 +33,9 @@ class World:
         self.all.extend(out)
         return out
 
-    def start(self, targets: Sequence[Target], next_due: datetime | None = None, **campaign: object
-              ) -> None:
+    def start(
+        self, targets: Sequence[Target], next_due: datetime | None = None, **campaign: object
+    ) -> None:
         self.tell(e.CampaignStarted, building.campaign(**campaign))
         self.tell(e.SwitchUp, frozenset())
         self.tell(e.TargetsLoaded, "overdue", tuple(targets), next_due)

@@ -52,6 +52,9 @@ def said(ended_by: str, action: str = "", heard_ms: int = 10_000, **more: object
             Outcome.SURVEYED,
         ),
         (Ending("NORMAL_CLEARING", 200, True, said(ERROR)), Outcome.SCRIPT_ERROR),
+        (Ending("NORMAL_CLEARING", 200, answered=True), Outcome.SCRIPT_ERROR),
+        # answered and hung up at once: the script's turn never came
+        (Ending("NORMAL_CLEARING", 200, answered=True, script_started=False), Outcome.HUNG_UP),
     ],
 )
 def test_judgements(ending: Ending, outcome: Outcome) -> None:

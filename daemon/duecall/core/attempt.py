@@ -78,3 +78,8 @@ class Attempt:
 def agent_leg_id(attempt: str, number: int) -> str:
     """Channel uuid of the n-th agent rung for this attempt."""
     return str(uuid.uuid5(_NAMESPACE, f"{attempt}\x1fagent\x1f{number}"))
+
+
+def recording_name(attempt: Attempt) -> str:
+    """Below the folder of recordings: one folder a day (UTC), one file an attempt."""
+    return f"{attempt.at:%Y-%m-%d}/{attempt.id}.wav"

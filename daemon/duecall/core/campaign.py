@@ -104,7 +104,7 @@ class Selection(Model):
 
 
 class OrderBy(Model):
-    field: Annotated[str, AfterValidator(not_blank("field"))]  # dpd, balance, due_date, any column
+    field: Annotated[str, AfterValidator(not_blank("field"))]  # see docs
     descending: Flag = False
 
 
@@ -235,7 +235,7 @@ class Question(Model):
 class RetryRule(Model):
     """After this outcome: try again `every` so many seconds, at most `times` for this outcome."""
 
-    every: Annotated[Seconds, Field(ge=60)]
+    every: Annotated[Seconds, Field(ge=1)]
     times: Annotated[int, Field(ge=0, le=50)] = 3
 
 
@@ -263,7 +263,7 @@ class Retry(Model):
         for outcome in self.by_outcome:
             if outcome.ends_campaign:
                 problem = f"nobody is called again after {outcome.value}"
-                yield ("by_outcome", outcome.value), problem, allowed
+                yield ("by_outcome", outcome.value, "[key]"), problem, allowed
         if self.max_attempts > 1 and not self.by_outcome:
             problem = f"{self.max_attempts} attempts, yet no outcome is tried again"
             yield ("max_attempts",), problem, "rules in by_outcome, or max_attempts: 1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from duecall.core.attempt import Attempt, Stage, Target
 from duecall.core.outcome import Ending, Outcome
@@ -102,6 +102,7 @@ class SaveOutcome(Command):
     """Settle, exactly once, and put the target where the retry rule wants it.
 
     next_due: wall time of the next attempt; None: the target is done with, for `reason`.
+    promised_for: day by which a PROMISED payment is due. recording: file name, empty for none.
     """
 
     attempt: Attempt
@@ -110,6 +111,8 @@ class SaveOutcome(Command):
     at: datetime
     next_due: datetime | None
     reason: str
+    promised_for: date | None = None
+    recording: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +135,15 @@ class FinishCampaign(Command):
     """Every target of it is done with."""
 
     campaign: str
+
+
+# Those that the store carries out, in their order; the others are for the switch and for people.
+STORE_COMMANDS = (
+    LoadTargets,
+    ReleaseTargets,
+    DeferTarget,
+    SaveAttempt,
+    SaveStage,
+    SaveOutcome,
+    FinishCampaign,
+)

@@ -22,7 +22,8 @@ def dpd_bucket(dpd: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One debt. balance_minor: whole minor units (xu, kopecks, fen, cents) of `currency`."""
+    """One debt. balance_minor: whole minor units (dong, kopecks, fen, cents) of `currency`; 0 too
+    where a card account came without a balance (no message of its campaign speaks one)."""
 
     contract_number: str
     balance_minor: int

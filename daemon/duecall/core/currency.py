@@ -11,13 +11,13 @@ import re
 from duecall.core.money import exponent
 
 # The currencies a campaign may name (ISO 4217); money.exponent knows the digits of each one.
-CURRENCIES = frozenset(
-    # fmt: off
-    ["AED", "AMD", "AZN", "BYN", "CNY", "EUR", "GBP", "HKD", "IDR", "INR", "JPY", "KGS", "KHR",
-     "KRW", "KZT", "LAK", "MMK", "MNT", "MYR", "PHP", "RUB", "SGD", "THB", "TJS", "TWD", "USD",
-     "UZS", "VND"]
-    # fmt: on
-)
+# fmt: off
+CURRENCIES = frozenset({
+    "AED", "AMD", "AZN", "BYN", "CNY", "EUR", "GBP", "HKD", "IDR", "INR", "JPY", "KGS", "KHR",
+    "KRW", "KZT", "LAK", "MMK", "MNT", "MYR", "PHP", "RUB", "SGD", "THB", "TJS", "TWD", "USD",
+    "UZS", "VND",
+})
+# fmt: on
 MAX_DIGITS = 15  # of the whole units; beyond, a column was mixed up
 
 _BLANKS = re.compile(r"[ \u00a0\u202f]")  # plain, no-break and narrow no-break space

@@ -15,16 +15,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from duecall.core import commands as c
 from duecall.core import events as e
 from duecall.core import retry
-from duecall.core.attempt import Attempt, Stage, Target, attempt_id
+from duecall.core.attempt import Attempt, Stage, Target, attempt_id, recording_name
 from duecall.core.campaign import Campaign
 from duecall.core.campaign_run import CampaignRun
+from duecall.core.key_rules import promised_for
 from duecall.core.line import Line
 from duecall.core.moment import Moment
-from duecall.core.outcome import LOST, NOT_SENT, Ending, Outcome, judge
+from duecall.core.outcome import NOT_SENT, Ending, Outcome, judge
 from duecall.core.site import Site
 from duecall.core.transfer import Transfer, transfer_wait_s
 from duecall.core.verdict import Allowed, Denied
@@ -354,9 +356,7 @@ class Dialer:
             return
         number = target.past.tries + 1
         attempt = Attempt(
-            id=attempt_id(
-                target.lender, target.campaign, target.account.contract_number, number
-            ),
+            id=attempt_id(target.lender, target.campaign, target.account.contract_number, number),
             number=number,
             target=target,
             at=at.wall,
@@ -445,8 +445,19 @@ class Dialer:
             run.look_by(decision.at if decision.at is not None else at.wall)
         self.totals.settled += 1
         self.totals.outcomes[outcome.value] = self.totals.outcomes.get(outcome.value, 0) + 1
+        today = at.wall.astimezone(ZoneInfo(call.campaign.zone)).date()
+        recorded = call.campaign.record and ending.answered
         self._out.append(
-            c.SaveOutcome(call.attempt, outcome, ending, at.wall, decision.at, decision.reason)
+            c.SaveOutcome(
+                attempt=call.attempt,
+                outcome=outcome,
+                ending=ending,
+                at=at.wall,
+                next_due=decision.at,
+                reason=decision.reason,
+                promised_for=promised_for(call.campaign, ending.result, today),
+                recording=recording_name(call.attempt) if recorded else "",
+            )
         )
 
     def _defer(self, target: Target, denied: Denied) -> None:
@@ -489,6 +500,3 @@ class Dialer:
             if call.asked > 1 and call.stage is not Stage.BRIDGED:
                 self._out.append(c.HangUp(call.attempt.id, "ALLOTTED_TIMEOUT"))
             self._out.append(c.AskSwitch(call.attempt.id))
-
-
-__all__ = ["LOST", "Dialer", "LiveCall", "Totals"]

@@ -162,8 +162,6 @@ class CallEnded(Event):
     from_job: bool = False
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class AttemptsRecovered(Event):
     """At start: attempts of an earlier life that have no outcome. They may have been sent, so they

@@ -101,6 +101,7 @@ class Ending:
     cause: FreeSWITCH's name of it, or the text after `-ERR` of a refused originate.
     sip_status: final SIP response, 0 where there was none. answered: the callee's leg was answered.
     result: what the script said, None where it said nothing. bridged: an agent was connected.
+    script_started: False where the call was over before the script's turn came.
     """
 
     cause: str
@@ -108,6 +109,7 @@ class Ending:
     answered: bool = False
     result: contract.Result | None = None
     bridged: bool = False
+    script_started: bool = True
 
     def with_seen(self, *, answered: bool, bridged: bool) -> Ending:
         """The same ending, with what was seen of the call before it."""
@@ -133,7 +135,7 @@ def _judge_answered(ending: Ending) -> Outcome:
         return Outcome.TRANSFERRED
     if result is None:
         # Answer and BYE at once: the script had no time to start. That is the callee's doing.
-        return Outcome.HUNG_UP if ending.cause == "NORMAL_CLEARING_BY_CALLEE" else Outcome.SCRIPT_ERROR
+        return Outcome.SCRIPT_ERROR if ending.script_started else Outcome.HUNG_UP
     if result.ended_by == contract.ERROR:
         return Outcome.SCRIPT_ERROR
     if result.ended_by == contract.KEY:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-BURST_SHARE = 0.05  # calls may bunch up to this share of a second, so that one turn can send several
+BURST_SHARE = (
+    0.05  # calls may bunch up to this share of a second, so that one turn can send several
+)
 
 
 class CallRate:

@@ -92,8 +92,10 @@ def _read_day(value: Any) -> Any:
 def _read_clock(value: Any) -> Any:
     if not isinstance(value, str):
         return value
+    # With seconds: how a campaign that was loaded once is written into the database.
+    form = "%H:%M:%S" if value.count(":") == 2 else "%H:%M"
     try:
-        return datetime.strptime(value, "%H:%M").time()
+        return datetime.strptime(value, form).time()
     except ValueError:
         allowed = "hours:minutes, such as 08:00"
         raise refusal(f"{value!r} is not a time of day", allowed) from None

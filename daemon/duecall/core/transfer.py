@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from duecall.core.attempt import Attempt, agent_leg_id
 from duecall.core.campaign import Campaign
+from duecall.core.key_rules import deciding_key
 from duecall.core.moment import Moment
 from duecall.core.site import AgentGroup, Site
 from fs_scripts.contract import TRANSFER, Result
@@ -32,19 +33,16 @@ class Transfer:
     ringing: bool = False
 
     @classmethod
-    def wanted(
-        cls, campaign: Campaign, site: Site, result: Result, at: Moment
-    ) -> Transfer | None:
+    def wanted(cls, campaign: Campaign, site: Site, result: Result, at: Moment) -> Transfer | None:
         """What the callee's last key asked for; None where that key transfers to nobody."""
-        group_name = _group_of_key(campaign, result)
-        group = site.agents.get(group_name) if group_name else None
+        rule = deciding_key(campaign, result)
+        wanted = rule is not None and rule.do == TRANSFER
+        group = site.agents.get(rule.to or "") if rule is not None and wanted else None
         if group is None:
             return None
         return cls(group, at.mono_s + group.wait, list(group.members))
 
-    def next_agent(
-        self, attempt: Attempt, busy: Container[str], at: Moment
-    ) -> NextAgent | None:
+    def next_agent(self, attempt: Attempt, busy: Container[str], at: Moment) -> NextAgent | None:
         """The next member that is free; each is rung once. None: nobody is free now."""
         ring_s = min(self.group.ring, int(self.give_up_s - at.mono_s))
         if ring_s < 1:
@@ -70,16 +68,3 @@ def transfer_wait_s(campaign: Campaign, site: Site) -> int:
         rules.extend(question.keys.values())
     waits = [site.agents[r.to].wait for r in rules if r.do == TRANSFER and r.to in site.agents]
     return max(waits, default=0)
-
-
-def _group_of_key(campaign: Campaign, result: Result) -> str | None:
-    if result.action != TRANSFER or not result.keys:
-        return None
-    last = result.keys[-1]
-    for question in campaign.questions:
-        if question.id == last.step:
-            rule = question.keys.get(last.key)
-            break
-    else:
-        rule = campaign.keys.get(last.key)
-    return rule.to if rule is not None and rule.do == TRANSFER else None

@@ -1,0 +1,41 @@
+# `make help` lists what there is. Everything is installed by the targets themselves.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+SWITCH ?= pocket
+ONLY ?=
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  \1|/' | column -t -s '|'
+
+setup: $(VENV)/.ready ## Debian packages (through apt where allowed) and the virtual environment
+
+$(VENV)/.ready: setup.cfg tools/prepare.sh
+	@bash tools/prepare.sh $(VENV)
+	@touch $@
+
+demo: setup ## real SIP calls with sound to all sorts of callees; SWITCH=freeswitch for the real switch
+	@$(BIN)/duecall demo --switch $(SWITCH)
+
+test: setup ## all tests: on the pocket switch, and on FreeSWITCH where one is found
+	@$(BIN)/python -m pytest $(ONLY)
+
+test-freeswitch: setup ## the tests on FreeSWITCH alone; fails where there is none
+	@$(BIN)/python tools/need_freeswitch.py
+	@$(BIN)/python -m pytest -m freeswitch --switch freeswitch $(ONLY)
+
+lint: setup ## style, types and the floors of the house
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: setup ## calls a second through the daemon, beside the raw limit of the same switch
+	@$(BIN)/python benchmarks/dial_rate.py --switch $(SWITCH)
+	@$(BIN)/python benchmarks/decide.py
+
+soak: setup ## 450 calls a minute with a 15-second message for 10 minutes
+	@$(BIN)/python benchmarks/soak.py --switch $(SWITCH)
+
+clean: ## what was built; never campaigns, recordings or the database
+	rm -rf $(VENV) build daemon/*.egg-info *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+.PHONY: help setup demo test test-freeswitch lint bench soak clean

@@ -1,0 +1,61 @@
+"""The operator's commands. Each file holds the commands of one job; `main` is the front door."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from duecall.cli.common import Context, fail
+from duecall.shell.config_file import ConfigFaults
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="duecall", message="Duecall %(version)s")
+@click.option(
+    "--config",
+    "-c",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="DUECALL_CONFIG",
+    default=Path("config.yaml"),
+    show_default=True,
+    help="The installation: switch, database, trunks, agents.",
+)
+@click.pass_context
+def cli(context: click.Context, config: Path) -> None:
+    """Duecall calls people about money that is due.
+
+    \b
+    A first campaign:
+      duecall check campaigns/overdue-vi.yaml     is the file right?
+      duecall listen campaigns/overdue-vi.yaml    what will they hear?
+      duecall run                                 the daemon (leave it running)
+      duecall start campaigns/overdue-vi.yaml     load the contacts and call
+      duecall status --watch                      how is it going?
+      duecall report overdue-vi --csv report.csv  what came of it?
+
+    Exit codes: 0 done, 1 it failed or faults were found, 2 wrong usage, 3 no daemon runs.
+    """
+    context.obj = Context(config)
+
+
+def main() -> None:
+    """Entry point. Faults in files are printed as they are: one a line, file:line:column first."""
+    from duecall.cli import (  # noqa: F401  (each module registers its commands)
+        campaigns,
+        demo,
+        doctor,
+        freeswitch,
+        operate,
+        report,
+    )
+
+    try:
+        cli()
+    except ConfigFaults as faults:
+        for line in str(faults).splitlines():
+            click.echo(line, err=True)
+        sys.exit(1)
+    except (OSError, RuntimeError) as error:
+        fail(str(error))

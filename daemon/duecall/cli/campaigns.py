@@ -1,0 +1,189 @@
+"""Before the first call: check a campaign, hear it, load its contacts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+from rich.progress import Progress
+
+from duecall.cli import cli
+from duecall.cli.common import Context, console, errors, fail, pass_context, progress
+from duecall.core.campaign import Campaign
+from duecall.core.contact_row import ParsedRow, RowFault
+from duecall.shell import config_file, control
+from duecall.shell.campaign_files import campaign_file
+from duecall.shell.clock import now
+from duecall.shell.config_references import columns_used
+from duecall.shell.contacts_csv import ContactsFileError, read_contacts
+from duecall.shell.import_contacts import ImportCounts
+from duecall.shell.preparer import Preparer
+from duecall.speech.faults import Unspeakable
+from duecall.speech.prompts import join
+
+FAULTS_SHOWN = 50
+CAMPAIGN = click.argument("campaign", type=click.Path(path_type=Path))
+
+
+@cli.command()
+@CAMPAIGN
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@pass_context
+def check(context: Context, campaign: Path, as_json: bool) -> None:
+    """Is this campaign right? The file, its contacts, and that every row can be spoken.
+
+    Every fault is shown at once, with its place and what is allowed. Nothing is changed or called.
+
+    \b
+    Example:
+      duecall check campaigns/overdue-vi.yaml
+    """
+    loaded = config_file.load_campaign(campaign_file(campaign, context.root), context.site)
+    preparer = Preparer(context.site)
+    right = 0
+    faults: list[RowFault] = []
+    notes: list[RowFault] = []
+    with progress("bytes") as bar:
+        for row in _rows(loaded, bar):
+            if isinstance(row, RowFault):
+                faults.append(row)
+                continue
+            notes.extend(row.notes)
+            try:
+                preparer.text(loaded, row.contact, row.account)
+            except Unspeakable as error:
+                faults.append(RowFault(row.row, "", f"cannot be spoken: {error}", "mend the row"))
+                continue
+            right += 1
+    if as_json:
+        shown = [{"row": f.row, "field": f.field, "reason": f.reason, "remedy": f.remedy}
+                 for f in faults]
+        click.echo(json.dumps({"campaign": loaded.name, "right": right, "faults": shown}))
+    else:
+        _print_rows(faults, notes)
+        console.print(
+            f"{loaded.name}: the file is right; {right} contacts can be called, "
+            f"{len({fault.row for fault in faults})} rows are refused",
+            highlight=False,
+        )
+    raise SystemExit(1 if faults or not right else 0)
+
+
+@cli.command()
+@CAMPAIGN
+@click.option("--contact", "contract", help="Contract number; without it the first contact.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
+              help="The WAV to write.  [default: CONTRACT.wav here]")
+@pass_context
+def listen(context: Context, campaign: Path, contract: str | None, out: Path | None) -> None:
+    """Hear what one contact will hear: writes a WAV, and says its text.
+
+    \b
+    Example:
+      duecall listen campaigns/overdue-vi.yaml --contact HD-2026-00017 --out hear.wav
+    """
+    loaded = config_file.load_campaign(campaign_file(campaign, context.root), context.site)
+    wanted = (
+        row
+        for row in _rows(loaded, None)
+        if isinstance(row, ParsedRow) and contract in (None, row.account.contract_number)
+    )
+    row = next(wanted, None)
+    if row is None:
+        fail(f"no contact with contract number {contract} in {loaded.contacts}" if contract
+             else f"no contact of {loaded.contacts} is right; see: duecall check {campaign}")
+    spoken = Preparer(context.site).message(loaded, row.contact, row.account)
+    path = out or Path(f"{''.join(c if c.isalnum() else '-' for c in row.account.contract_number)}.wav")
+    join(spoken, path)
+    console.print(spoken.text, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{spoken.ms / 1000:.1f} s: {path}", highlight=False, soft_wrap=True)
+
+
+@cli.command("import")
+@CAMPAIGN
+@pass_context
+def import_(context: Context, campaign: Path) -> None:
+    """Load the campaign's contacts. The same file twice changes nothing.
+
+    Rows that are not right are refused, each with its reason; the rest is loaded.
+
+    \b
+    Example:
+      duecall import campaigns/overdue-vi.yaml
+    """
+    path = campaign_file(campaign, context.root)
+    counts = load_contacts(context, path)
+    console.print(f"contacts: {counts}", highlight=False)
+    try:
+        control.ask(context.socket, {"do": "imported", "campaign": path.stem})
+    except control.NoDaemon:
+        pass  # it looks into the store when it starts
+
+
+def load_contacts(context: Context, path: Path) -> str:
+    """Import with a progress bar; refused rows go to the screen. A line that says what was done."""
+    loaded = config_file.load_campaign(path, context.site)
+    faults: list[RowFault] = []
+    notes: list[RowFault] = []
+
+    def right(bar: Progress) -> Iterator[ParsedRow]:
+        for row in _rows(loaded, bar):
+            if isinstance(row, RowFault):
+                faults.append(row)
+            else:
+                notes.extend(row.notes)
+                yield row
+
+    store = context.store()
+    try:
+        store.put_campaign(loaded, path.read_text(encoding="utf-8"))
+        counts = ImportCounts()
+        with progress("bytes") as bar:
+            rows = right(bar)
+            while block := list(islice(rows, 10_000)):
+                counts += store.import_rows(loaded.name, block)
+        store.rank(loaded.name)
+    except ContactsFileError as error:
+        fail(str(error))
+    finally:
+        store.close()
+    _print_rows(faults, notes)
+    refused = len({fault.row for fault in faults})
+    if not counts.new + counts.changed + counts.unchanged:
+        fail(f"no row of {loaded.contacts} is right ({refused} refused)")
+    return (
+        f"{counts.new} new, {counts.changed} changed, {counts.unchanged} unchanged, "
+        f"{refused} rows refused"
+    )
+
+
+def _rows(campaign: Campaign, bar: Progress | None) -> Iterator[ParsedRow | RowFault]:
+    """The campaign's contacts file, read on the lender's day. ContactsFileError ends the command."""
+    today = now().wall.astimezone(ZoneInfo(campaign.zone)).date()
+    path = Path(campaign.contacts)
+    task = bar.add_task(path.name, total=path.stat().st_size) if bar else None
+
+    def tell(done: int, total: int) -> None:
+        if bar is not None and task is not None:
+            bar.update(task, completed=done, total=total)
+
+    try:
+        yield from read_contacts(
+            path, campaign, today=today, needed=columns_used(campaign), progress=tell
+        )
+    except ContactsFileError as error:
+        fail(str(error))
+
+
+def _print_rows(faults: list[RowFault], notes: list[RowFault]) -> None:
+    for title, rows in (("refused", faults), ("taken, but changed", notes)):
+        for row in rows[:FAULTS_SHOWN]:
+            errors.print(f"{title}: {row}", highlight=False, markup=False, soft_wrap=True)
+        if len(rows) > FAULTS_SHOWN:
+            errors.print(f"{title}: and {len(rows) - FAULTS_SHOWN} more")
+
+

@@ -1,0 +1,170 @@
+"""Running: the daemon, and the commands that reach it."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import gevent
+from rich.live import Live
+from rich.logging import RichHandler
+
+from duecall.cli import cli
+from duecall.cli.common import EXIT_NO_DAEMON, Context, console, errors, fail, pass_context
+from duecall.cli.status_view import status_view
+from duecall.shell import control
+from duecall.shell.campaign_files import campaign_file
+from duecall.shell.operator import Operator
+from duecall.shell.service import Service, own_daemon_id
+
+
+@cli.command()
+@click.option("--drain", default=60, show_default=True, metavar="SECONDS",
+              help="After SIGTERM or Ctrl-C: how long live calls may go on.")
+@click.option("--log-file", type=click.Path(path_type=Path), help="Log there, not to the screen.")
+@click.option("--verbose", "-v", is_flag=True, help="Log every call.")
+@pass_context
+def run(context: Context, drain: int, log_file: Path | None, verbose: bool) -> None:
+    """The daemon: connects to the switch and calls what `duecall start` has started.
+
+    A first SIGTERM or Ctrl-C lets live calls end (see --drain), a second one ends at once;
+    neither loses anything.
+
+    \b
+    Example:
+      duecall run --log-file var/duecall.log
+    """
+    _log_to(log_file, verbose)
+    lock = _only_one(context.folder("var") / "duecall.lock")
+    # Read here, while a fault can still be shown as an answer to the command.
+    password, vault = context.password(), context.vault()
+    for folder in ("recordings", "cdr", "tts_cache"):
+        context.folder(folder)
+    service = Service(
+        context.site,
+        root=context.root,
+        open_store=lambda: context.store(vault),
+        password=password,
+        daemon_id=own_daemon_id(context.folder("var")),
+    )
+    server = control.ControlServer(context.socket, Operator(service).answer)
+    server.start()
+
+    def asked_to_stop() -> None:
+        if service.stopping:
+            errors.print("ending at once")
+            sys.stderr.flush()
+            service.abandon()
+        else:
+            service.stop()
+
+    gevent.signal_handler(signal.SIGTERM, asked_to_stop)
+    gevent.signal_handler(signal.SIGINT, asked_to_stop)
+    try:
+        service.run(drain_s=drain)
+    finally:
+        server.stop()
+        lock.close()
+
+
+@cli.command()
+@click.argument("campaign", type=click.Path(path_type=Path))
+@click.option("--paused", is_flag=True, help="Load everything, but place no call yet.")
+@pass_context
+def start(context: Context, campaign: Path, paused: bool) -> None:
+    """Check a campaign, load its contacts, and let the daemon call them.
+
+    Starting again after a change of the file is safe: contacts already called stay called.
+
+    \b
+    Example:
+      duecall start campaigns/overdue-vi.yaml
+    """
+    from duecall.cli.campaigns import load_contacts  # shares the progress bar
+
+    path = campaign_file(campaign, context.root)
+    counts = load_contacts(context, path)
+    console.print(f"contacts: {counts}", highlight=False)
+    reply = context.ask({"do": "start", "file": str(path.resolve()), "paused": paused})
+    state = "loaded, paused" if paused else "started"
+    console.print(f"[green]{reply['campaign']}[/green] {state}")
+
+
+def _simple(name: str, text: str, done: str) -> None:
+    @cli.command(name, help=f"{text}\n\n\b\nExample:\n  duecall {name} overdue-vi")
+    @click.argument("campaign")
+    @pass_context
+    def command(context: Context, campaign: str) -> None:
+        wanted = Path(campaign).stem if campaign.endswith((".yaml", ".yml")) else campaign
+        context.ask({"do": name, "campaign": wanted})
+        console.print(f"[green]{wanted}[/green] {done}")
+
+
+_simple("pause", "No new calls of this campaign; live ones go on.", "paused")
+_simple("resume", "Go on with a paused campaign.", "resumed")
+_simple("stop", "End a campaign: no new calls, also not after a restart. Live ones go on.", "stopped")
+
+
+@cli.command()
+@click.option("--watch", is_flag=True, help="Stay, and show it anew each second.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@pass_context
+def status(context: Context, watch: bool, as_json: bool) -> None:
+    """What the daemon is doing: calls, campaigns, outcomes, and why contacts are held back.
+
+    \b
+    Example:
+      duecall status --watch
+      duecall status --json | jq .live
+    """
+    if as_json:
+        click.echo(_as_json(context.ask({"do": "status"})))
+        return
+    if not watch:
+        console.print(status_view(context.ask({"do": "status"})))
+        return
+    with Live(console=console, auto_refresh=False, screen=False) as live:
+        while True:
+            try:
+                live.update(status_view(context.ask({"do": "status"})), refresh=True)
+                time.sleep(1.0)
+            except KeyboardInterrupt:
+                return
+
+
+def _as_json(value: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _log_to(path: Path | None, verbose: bool) -> None:
+    level = logging.DEBUG if verbose else logging.INFO
+    if path is not None:
+        handler: logging.Handler = logging.FileHandler(path)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    elif sys.stderr.isatty():
+        handler = RichHandler(console=errors, show_path=False, markup=False)
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("duecall").setLevel(level)
+
+
+def _only_one(path: Path) -> IO[str]:
+    """Two daemons on one SQLite file would dial the same contacts; the lock dies with the process."""
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fail("another daemon of this installation is running; see: duecall status", EXIT_NO_DAEMON)
+    return lock
+
+

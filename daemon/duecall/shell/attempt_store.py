@@ -1,0 +1,204 @@
+"""Attempts: durable before they are sent, settled once (laws L1, L4, L5, L6)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from duecall.core.attempt import Attempt, Stage
+from duecall.core.commands import SaveOutcome, SaveStage
+from duecall.core.outcome import Outcome
+from duecall.shell.database import Database
+from duecall.shell.models import TargetState, from_us, to_us
+from duecall.shell.target_store import (
+    TARGET_COLUMNS,
+    TARGET_JOINS,
+    TargetStore,
+    before_its_last_try,
+)
+from duecall.shell.vault import Vault
+from fs_scripts.contract import Brief
+
+STAGE_COLUMNS = {
+    Stage.SENT: "sent_at",
+    Stage.RINGING: "rang_at",
+    Stage.ANSWERED: "answered_at",
+    Stage.WAITING: "waiting_at",
+    Stage.BRIDGED: "bridged_at",
+}
+
+# Why an attempt was not saved; final ones will never be.
+NUMBER_LIVE = "the number is in another call"
+NUMBER_STOPPED = "number is on the stop list"
+NUMBER_CHANGED = "the number of the contact has changed"
+SAVED_BEFORE = "this attempt was saved before"
+NOT_HELD = "the target is not held by this daemon"
+NO_TARGET = "the store knows no such target"
+FINAL = frozenset({NUMBER_STOPPED, NO_TARGET})
+
+FIND_TARGET = """SELECT t.campaign_id, t.state, t.held_by, t.phone_hash, k.trunk,
+    EXISTS (SELECT 1 FROM suppression s WHERE s.lender_id = t.lender_id AND s.phone_hash = ?)
+    FROM target t JOIN campaign k ON k.id = t.campaign_id WHERE t.id = ? AND t.lender_id = ?"""
+# Only a clash of keys is passed over, as SQLite's own INSERT OR IGNORE would not have it.
+INSERT = """INSERT INTO attempt (id, lender_id, target_id, campaign_id, phone_hash, sealed, number,
+    daemon, trunk, stage, saved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING"""
+SETTLE = """UPDATE attempt SET stage = ?, settled_at = ?, outcome = ?, cause = ?, sip_status = ?,
+    ended_by = ?, action = ?, keys = ?, answers = ?, heard_ms = ?, message_ms = ?, talk_ms = ?,
+    recording = ?, error = ? WHERE id = ? AND settled_at IS NULL"""
+OPEN = f"""SELECT x.id, x.number, x.stage, x.saved_at, x.sealed, k.name, {TARGET_COLUMNS}
+    FROM attempt x JOIN target t ON t.id = x.target_id JOIN campaign k ON k.id = x.campaign_id
+    {TARGET_JOINS} WHERE x.lender_id = ? AND x.settled_at IS NULL AND x.daemon = ?
+    ORDER BY x.saved_at, x.id"""
+
+
+class AttemptStore:
+    """All within the caller's transaction."""
+
+    def __init__(
+        self, database: Database, vault: Vault, targets: TargetStore, lender: int, daemon: str
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._targets = targets
+        self._lender = lender
+        self._daemon = daemon
+
+    def save(self, attempt: Attempt, trunk: str = "") -> str | None:
+        """None when saved, else why not. trunk: the campaign's, where empty."""
+        target = attempt.target
+        found = self._database.run(
+            FIND_TARGET, (target.phone_hash, target.id, self._lender)
+        ).fetchone()
+        if found is None:
+            return NO_TARGET
+        campaign_id, state, held_by, phone_hash, campaign_trunk, stopped = found
+        if stopped:
+            return NUMBER_STOPPED
+        if phone_hash != target.phone_hash:
+            return NUMBER_CHANGED
+        if (state, held_by) != (TargetState.HELD.value, self._daemon):
+            return SAVED_BEFORE if self._exists(attempt.id) else NOT_HELD
+        inserted = self._database.run(
+            INSERT,
+            (
+                attempt.id,
+                self._lender,
+                target.id,
+                campaign_id,
+                phone_hash,
+                self._vault.seal(target.contact.phone.encode(), f"attempt:{attempt.id}"),
+                attempt.number,
+                self._daemon,
+                trunk or campaign_trunk,
+                Stage.SAVED.value,
+                to_us(attempt.at),
+            ),
+        )
+        if inserted.rowcount != 1:
+            return SAVED_BEFORE if self._exists(attempt.id) else NUMBER_LIVE
+        self._targets.begin_call(target.id)
+        self._database.count(self._lender, campaign_id, "attempt", "saved")
+        return None
+
+    def _exists(self, attempt_id: str) -> bool:
+        sql = "SELECT 1 FROM attempt WHERE id = ?"
+        return self._database.run(sql, (attempt_id,)).fetchone() is not None
+
+    def stage(self, command: SaveStage) -> None:
+        """Only to the right; the time of a stage is written once. Late news of settled ones: no."""
+        column = STAGE_COLUMNS.get(command.stage)
+        if column is None:
+            raise ValueError(f"SaveStage of {command.stage.name}: that has a command of its own")
+        self._database.run(
+            f"UPDATE attempt SET {column} = coalesce({column}, ?),"
+            " stage = CASE WHEN stage < ? THEN ? ELSE stage END"
+            " WHERE id = ? AND lender_id = ? AND settled_at IS NULL",
+            (
+                to_us(command.at),
+                command.stage.value,
+                command.stage.value,
+                command.attempt_id,
+                self._lender,
+            ),
+        )
+
+    def settle(self, command: SaveOutcome) -> bool:
+        """With all that follows for the target. False: settled before, or never saved."""
+        attempt, ending, outcome = command.attempt, command.ending, command.outcome
+        result = ending.result
+        settled = self._database.run(
+            SETTLE,
+            (
+                Stage.SETTLED.value,
+                to_us(command.at),
+                outcome.value,
+                ending.cause,
+                ending.sip_status,
+                result.ended_by if result else "",
+                result.action if result else "",
+                json.dumps([asdict(key) for key in result.keys]) if result else "[]",
+                json.dumps(result.answers) if result else "{}",
+                result.heard_ms if result else 0,
+                result.message_ms if result else 0,
+                result.talk_ms if result else 0,
+                command.recording,
+                result.error if result else "",
+                attempt.id,
+            ),
+        )
+        if settled.rowcount != 1:
+            return False
+        target_id = attempt.target.id
+        campaign_id, account_id = self._targets.end_call(
+            target_id, outcome, command.at, command.next_due, command.reason
+        )
+        self._database.count(self._lender, campaign_id, "outcome", outcome.value)
+        if outcome is Outcome.PROMISED:
+            due = command.promised_for.isoformat() if command.promised_for else ""
+            self._database.run(
+                "INSERT INTO promise (attempt_id, lender_id, target_id, account_id, due, at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (attempt.id, self._lender, target_id, account_id, due, to_us(command.at)),
+            )
+            self._database.count(self._lender, campaign_id, "promise", "made")
+        return True
+
+    def suppress(
+        self, phone: str, phone_hash: str, reason: str, source: str, at: datetime
+    ) -> bool:
+        """Never again to this number, by any campaign. False: it was stopped before."""
+        sql = """INSERT INTO suppression (lender_id, phone_hash, sealed, reason, source, at)
+            VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (lender_id, phone_hash) DO NOTHING"""
+        sealed = self._vault.seal(phone.encode(), f"suppression:{phone_hash}")
+        inserted = self._database.run(
+            sql, (self._lender, phone_hash, sealed, reason, source, to_us(at))
+        )
+        self._targets.stop_number(phone_hash, reason)
+        return bool(inserted.rowcount == 1)
+
+    def open_attempts(self) -> list[tuple[Attempt, Stage]]:
+        """This daemon's attempts without an outcome, oldest first, as they were planned.
+
+        Their brief is empty: it was said, or not, long ago. The number is the one that was called.
+        """
+        found = []
+        for row in self._database.run(OPEN, (self._lender, self._daemon)).fetchall():
+            attempt_id, number, stage, saved_at, sealed, campaign = row[:6]
+            target = self._targets.read_target(campaign, row[6:])
+            phone = self._vault.open(sealed, f"attempt:{attempt_id}").decode()
+            target = replace(
+                target,
+                past=before_its_last_try(target.past),
+                contact=replace(target.contact, phone=phone),
+                phone_hash=self._vault.phone_hash(phone),
+            )
+            attempt = Attempt(
+                id=attempt_id,
+                number=number,
+                target=target.as_target(Brief(attempt_id, ())),
+                at=from_us(saved_at),
+            )
+            found.append((attempt, Stage(stage)))
+        return found

@@ -1,0 +1,161 @@
+"""Is everything in place for calling? One finding a line, each with its remedy (`duecall doctor`)."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from duecall.core.site import Site
+from duecall.shell.esl_errors import LinkError
+from duecall.shell.esl_link import EslLink
+from duecall.shell.store import Store
+from duecall.speech.engine import EspeakEngine
+from duecall.speech.faults import SpeechError
+from fs_scripts.contract import ENTRY_MODULE
+
+Verdict = Literal["ok", "warning", "wrong"]
+MODULES = (
+    "mod_sofia",
+    "mod_event_socket",
+    "mod_python3",
+    "mod_json_cdr",
+    "mod_dptools",
+    "mod_sndfile",
+)
+INSTALL = "run: duecall freeswitch install, and restart FreeSWITCH"
+DISK_MIN_MB = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """what: the thing looked at. remedy: empty where nothing is to be done."""
+
+    verdict: Verdict
+    what: str
+    detail: str
+    remedy: str = ""
+
+
+def examine(
+    site: Site, *, password: str | None, open_store: Callable[[], Store]
+) -> Iterator[Finding]:
+    """Look at everything, the switch last; a fault in one thing does not hide the others.
+
+    password: of the Event Socket; None where it is not known.
+    """
+    yield _database(site, open_store)
+    for name in ("recordings", "cdr", "tts_cache"):
+        yield _folder(name, Path(getattr(site.folders, name)))
+    yield _disk(Path(site.folders.recordings))
+    yield _speech()
+    if password is None:
+        yield Finding(
+            "wrong",
+            "Event Socket password",
+            "not known",
+            f"set DUECALL_ESL_PASSWORD, or write it to {site.switch.password_file} (mode 600)",
+        )
+        return
+    yield from _switch(site, password)
+
+
+def _database(site: Site, open_store: Callable[[], Store]) -> Finding:
+    try:
+        store = open_store()
+        try:
+            store.check_writable()
+        finally:
+            store.close()
+    except Exception as error:
+        return Finding("wrong", "database", str(error), f"make {site.database} writable for us")
+    return Finding("ok", "database", f"{site.database} can be written")
+
+
+def _folder(name: str, path: Path) -> Finding:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o770)
+        with tempfile.NamedTemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        return Finding("wrong", f"folder {name}", str(error), f"make {path} writable for us")
+    return Finding("ok", f"folder {name}", str(path))
+
+
+def _disk(path: Path) -> Finding:
+    free_mb = shutil.disk_usage(path).free // 1_000_000
+    if free_mb < DISK_MIN_MB:
+        return Finding(
+            "warning", "disk", f"{free_mb} MB free for recordings",
+            "free some room: a recorded minute takes 2 MB",
+        )
+    return Finding("ok", "disk", f"{free_mb:,} MB free for recordings")
+
+
+def _speech() -> Finding:
+    try:
+        version = EspeakEngine("en").version()
+    except SpeechError as error:
+        return Finding("wrong", "speech", str(error), "apt-get install espeak-ng")
+    return Finding("ok", "speech", f"espeak-ng {version}")
+
+
+def _switch(site: Site, password: str) -> Iterator[Finding]:
+    settings = site.switch
+    where = f"{settings.host}:{settings.port}"
+    link = EslLink(
+        settings.host, settings.port, settings.user, password, password_source="the password file"
+    )
+    try:
+        link.connect()
+    except LinkError as error:
+        yield Finding("wrong", "switch", str(error), f"is it running? {INSTALL}")
+        return
+    try:
+        version = link.api("version").strip()
+        pocket = "pocket switch" in version.lower()
+        if pocket:
+            yield Finding(
+                "warning", "switch", f"{version}, at {where}",
+                "for demo and tests only: production needs FreeSWITCH (docs/freeswitch.md)",
+            )
+        else:
+            yield Finding("ok", "switch", f"{version}, at {where}")
+        for module in MODULES:
+            there = link.api(f"module_exists {module}").strip() == "true"
+            yield (
+                Finding("ok", f"module {module}", "loaded")
+                if there
+                else Finding("wrong", f"module {module}", "not loaded", INSTALL)
+            )
+        yield _script(link)
+        for name in site.trunks:
+            yield _gateway(link, name)
+    except LinkError as error:
+        yield Finding("wrong", "switch", f"the link broke: {error}", "see the switch's log")
+    finally:
+        link.close()
+
+
+def _script(link: EslLink) -> Finding:
+    """The scripts folder of the switch holds the dialogue, and the same version of it as ours."""
+    folder = link.api("global_getvar script_dir").strip()
+    entry = Path(folder) / Path(*ENTRY_MODULE.split(".")).with_suffix(".py")
+    if not entry.is_file():
+        return Finding("wrong", "scripts", f"no {entry}", INSTALL)
+    ours = Path(__file__).resolve().parents[3] / "fs_scripts"
+    for mine in sorted(ours.glob("*.py")):
+        theirs = entry.parent / mine.name
+        if not theirs.is_file() or theirs.read_bytes() != mine.read_bytes():
+            return Finding("wrong", "scripts", f"{theirs} is not this version's", INSTALL)
+    return Finding("ok", "scripts", str(entry.parent))
+
+
+def _gateway(link: EslLink, name: str) -> Finding:
+    answer = link.api(f"sofia status gateway {name}")
+    if "Invalid Gateway" in answer:
+        return Finding("wrong", f"trunk {name}", "the switch has no such gateway", INSTALL)
+    return Finding("ok", f"trunk {name}", "known to the switch")

@@ -1,0 +1,156 @@
+"""The schema by versions. A version that was released is never edited: a new one is added.
+
+Plain SQL and not the models of today, for a migration must do in three years what it does now.
+Only what SQLite and PostgreSQL both understand; `{id}` and `{blob}` are spelled for each. (Peewee's
+own runner, playhouse.migrations, reads its plan before it locks: two programs that start at once
+on a fresh database would both apply it.)
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any, cast
+
+from peewee import Database, SqliteDatabase
+
+VERSION_TABLE = (
+    "CREATE TABLE IF NOT EXISTS schema_version "
+    "(version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL)"
+)
+
+V1 = """
+CREATE TABLE lender (
+    id {id}, name TEXT NOT NULL, key_check TEXT NOT NULL);
+CREATE UNIQUE INDEX lender_name ON lender (name);
+
+CREATE TABLE campaign (
+    id {id}, lender_id BIGINT NOT NULL REFERENCES lender (id),
+    name TEXT NOT NULL, digest TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('loaded', 'running', 'paused', 'stopped', 'finished')),
+    trunk TEXT NOT NULL, yaml_text TEXT NOT NULL, settings TEXT NOT NULL,
+    loaded_at BIGINT NOT NULL);
+CREATE UNIQUE INDEX campaign_lender_id_name ON campaign (lender_id, name);
+
+CREATE TABLE contact (
+    id {id}, lender_id BIGINT NOT NULL REFERENCES lender (id),
+    person_hash TEXT NOT NULL, phone_hash TEXT NOT NULL, sealed {blob} NOT NULL);
+CREATE UNIQUE INDEX contact_lender_id_person_hash ON contact (lender_id, person_hash);
+CREATE INDEX contact_lender_id_phone_hash ON contact (lender_id, phone_hash);
+
+CREATE TABLE account (
+    id {id}, lender_id BIGINT NOT NULL REFERENCES lender (id),
+    contact_id BIGINT NOT NULL REFERENCES contact (id),
+    contract_hash TEXT NOT NULL, digest TEXT NOT NULL, sealed {blob} NOT NULL,
+    balance_minor BIGINT NOT NULL, currency TEXT NOT NULL, interest_rate TEXT NOT NULL,
+    due_date TEXT NOT NULL);
+CREATE UNIQUE INDEX account_lender_id_contract_hash ON account (lender_id, contract_hash);
+CREATE INDEX account_contact_id ON account (contact_id);
+
+CREATE TABLE target (
+    id {id}, lender_id BIGINT NOT NULL REFERENCES lender (id),
+    campaign_id BIGINT NOT NULL REFERENCES campaign (id),
+    account_id BIGINT NOT NULL REFERENCES account (id),
+    phone_hash TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('new', 'waiting', 'ready', 'held', 'calling', 'done')),
+    rank BIGINT, due_at BIGINT, held_by TEXT NOT NULL DEFAULT '',
+    tries INTEGER NOT NULL DEFAULT 0, counted INTEGER NOT NULL DEFAULT 0,
+    outcomes TEXT NOT NULL DEFAULT '{{}}', last_at BIGINT,
+    last_outcome TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
+    CHECK (state <> 'waiting' OR due_at IS NOT NULL));
+CREATE UNIQUE INDEX target_campaign_id_account_id ON target (campaign_id, account_id);
+CREATE INDEX target_campaign_id_state_rank ON target (campaign_id, state, rank);
+CREATE INDEX target_campaign_id_state_due_at_rank ON target (campaign_id, state, due_at, rank);
+CREATE INDEX target_lender_id_phone_hash ON target (lender_id, phone_hash);
+CREATE INDEX target_account_id ON target (account_id);
+
+CREATE TABLE attempt (
+    id TEXT PRIMARY KEY, lender_id BIGINT NOT NULL REFERENCES lender (id),
+    target_id BIGINT NOT NULL REFERENCES target (id),
+    campaign_id BIGINT NOT NULL REFERENCES campaign (id),
+    phone_hash TEXT NOT NULL, sealed {blob} NOT NULL,
+    number INTEGER NOT NULL, daemon TEXT NOT NULL, trunk TEXT NOT NULL,
+    stage SMALLINT NOT NULL, saved_at BIGINT NOT NULL,
+    sent_at BIGINT, rang_at BIGINT, answered_at BIGINT, waiting_at BIGINT, bridged_at BIGINT,
+    settled_at BIGINT, outcome TEXT,
+    cause TEXT NOT NULL DEFAULT '', sip_status INTEGER NOT NULL DEFAULT 0,
+    ended_by TEXT NOT NULL DEFAULT '', action TEXT NOT NULL DEFAULT '',
+    keys TEXT NOT NULL DEFAULT '[]', answers TEXT NOT NULL DEFAULT '{{}}',
+    heard_ms INTEGER NOT NULL DEFAULT 0, message_ms INTEGER NOT NULL DEFAULT 0,
+    talk_ms INTEGER NOT NULL DEFAULT 0, recording TEXT NOT NULL DEFAULT '',
+    error TEXT NOT NULL DEFAULT '',
+    CHECK ((settled_at IS NULL) = (outcome IS NULL)));
+CREATE UNIQUE INDEX attempt_one_live_call ON attempt (lender_id, phone_hash)
+    WHERE settled_at IS NULL;
+CREATE INDEX attempt_campaign_id_saved_at_id ON attempt (campaign_id, saved_at, id);
+CREATE INDEX attempt_lender_id_phone_hash_saved_at ON attempt (lender_id, phone_hash, saved_at);
+CREATE INDEX attempt_target_id ON attempt (target_id);
+
+CREATE TABLE suppression (
+    lender_id BIGINT NOT NULL REFERENCES lender (id), phone_hash TEXT NOT NULL,
+    sealed {blob} NOT NULL, reason TEXT NOT NULL, source TEXT NOT NULL, at BIGINT NOT NULL,
+    PRIMARY KEY (lender_id, phone_hash));
+
+CREATE TABLE promise (
+    attempt_id TEXT PRIMARY KEY REFERENCES attempt (id),
+    lender_id BIGINT NOT NULL REFERENCES lender (id),
+    target_id BIGINT NOT NULL REFERENCES target (id),
+    account_id BIGINT NOT NULL REFERENCES account (id),
+    due TEXT NOT NULL DEFAULT '', at BIGINT NOT NULL);
+CREATE INDEX promise_account_id ON promise (account_id);
+
+CREATE TABLE tally (
+    lender_id BIGINT NOT NULL REFERENCES lender (id),
+    campaign_id BIGINT NOT NULL REFERENCES campaign (id),
+    kind TEXT NOT NULL, name TEXT NOT NULL, shard SMALLINT NOT NULL DEFAULT 0,
+    n BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (campaign_id, kind, name, shard));
+"""
+
+MIGRATIONS = (V1,)  # the n-th makes version n of version n-1
+VERSION = len(MIGRATIONS)
+
+
+class MigrationError(RuntimeError):
+    """The database was made by a newer Duecall."""
+
+
+def version_of(db: Database) -> int:
+    """0 for a database without tables of ours."""
+    if "schema_version" not in db.get_tables():
+        return 0
+    sql = "SELECT max(version) FROM schema_version"
+    return int(cast(Any, db).execute_sql(sql).fetchone()[0] or 0)
+
+
+def migrate(db: Database) -> int:
+    """Bring it to VERSION; the number of steps taken. Whole or not at all, one program at a time.
+
+    To be called inside a transaction that locks out other writers.
+    """
+    found = version_of(db)
+    if found > VERSION:
+        raise MigrationError(
+            f"the database has schema version {found}, this Duecall knows {VERSION}; "
+            "use the newer Duecall, or restore the backup made before it"
+        )
+    sqlite = isinstance(db, SqliteDatabase)
+    words = {
+        "id": "INTEGER PRIMARY KEY"
+        if sqlite
+        else "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY",
+        "blob": "BLOB" if sqlite else "BYTEA",
+    }
+    run = cast(Any, db).execute_sql
+    run(VERSION_TABLE)
+    mark = "?" if sqlite else "%s"
+    for number in range(found + 1, VERSION + 1):
+        for statement in MIGRATIONS[number - 1].format(**words).split(";"):
+            if statement.strip():
+                run(statement)
+        run(
+            f"INSERT INTO schema_version (version, applied_at) VALUES ({mark}, {mark})",
+            (number, datetime.now(timezone.utc).isoformat()),
+        )
+    return VERSION - found

@@ -1,0 +1,125 @@
+"""What an operator may ask of the running daemon (the other end of shell/control.py).
+
+Requests: {"do": "status"} · {"do": "start", "file": PATH, "paused": bool} ·
+{"do": "pause" | "resume" | "stop", "campaign": NAME} · {"do": "imported", "campaign": NAME}
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from duecall.core import events as e
+from duecall.shell.clock import now
+from duecall.shell.config_file import ConfigFaults, load_campaign
+from duecall.shell.control import ControlError
+from duecall.shell.service import Service
+from duecall.shell.store import StatusCounts
+
+log = logging.getLogger(__name__)
+STATES = {"pause": "paused", "resume": "running", "stop": "stopped"}
+NEWS: dict[str, type[e.CampaignPaused] | type[e.CampaignResumed] | type[e.CampaignStopped]] = {
+    "pause": e.CampaignPaused,
+    "resume": e.CampaignResumed,
+    "stop": e.CampaignStopped,
+}
+
+
+class Operator:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "status": self._status,
+            "start": self._start,
+            "imported": self._imported,
+            "pause": self._change,
+            "resume": self._change,
+            "stop": self._change,
+        }
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One request, one reply. ControlError says no, for people."""
+        do = self._answers.get(str(request.get("do")))
+        if do is None:
+            raise ControlError(f"unknown request {request.get('do')!r}")
+        return {"ok": True, **do(request)}
+
+    def _start(self, request: dict[str, Any]) -> dict[str, Any]:
+        path = Path(str(request["file"]))
+        try:
+            campaign = load_campaign(path, self._service.site)
+        except ConfigFaults as faults:
+            raise ControlError(str(faults)) from None
+        log.info("campaign %s is started by the operator", campaign.name)
+        text = path.read_text(encoding="utf-8")
+        self._service.start_campaign(campaign, text, paused=bool(request.get("paused")))
+        return {"campaign": campaign.name}
+
+    def _change(self, request: dict[str, Any]) -> dict[str, Any]:
+        do, name = str(request["do"]), str(request.get("campaign"))
+        if name not in self._service.dialer.runs:
+            known = ", ".join(sorted(self._service.dialer.runs)) or "none"
+            raise ControlError(f"no campaign {name!r} is started (started: {known})")
+        log.info("campaign %s: %s by the operator", name, do)
+        self._service.worker.call(lambda store: store.set_campaign_state(name, STATES[do]))
+        self._service.put(NEWS[do](now(), name))
+        return {}
+
+    def _imported(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._service.put(e.TargetsChanged(now(), str(request.get("campaign"))))
+        return {}
+
+    def _status(self, request: dict[str, Any]) -> dict[str, Any]:
+        service, dialer = self._service, self._service.dialer
+        names = sorted(dialer.runs)
+        counts = service.worker.call(
+            lambda store: {name: (store.status_counts(name), store.next_due(name)) for name in names}
+        )
+        live = Counter(call.stage.name.lower() for call in dialer.live.values())
+        return {
+            "switch": service.switch_state,
+            "since": service.started.wall.isoformat(),
+            "live": dict(live),
+            "sent": dialer.totals.sent,
+            "settled": dialer.totals.settled,
+            "outcomes": dict(dialer.totals.outcomes),
+            "draining": dialer.draining,
+            "database": service.worker.trouble,
+            "alarms": service.alarms,
+            "campaigns": [
+                {
+                    "name": name,
+                    "state": _state(dialer.runs[name].active, dialer.runs[name].finished),
+                    "hopper": len(dialer.runs[name].hopper),
+                    "held_back": dict(dialer.runs[name].denied.most_common(10)),
+                    **_counts(*counts[name]),
+                }
+                for name in names
+            ],
+        }
+
+
+def _state(active: bool, finished: bool) -> str:
+    if finished:
+        return "finished"
+    return "running" if active else "paused"
+
+
+def _counts(counts: StatusCounts, next_due: datetime | None) -> dict[str, Any]:
+    by_state = counts.targets
+    return {
+        "contacts": sum(by_state.values()),
+        "waiting": by_state.get("waiting", 0),
+        "ready": by_state.get("ready", 0) + by_state.get("held", 0) + by_state.get("new", 0),
+        "calling": by_state.get("calling", 0),
+        "done": by_state.get("done", 0),
+        "attempts": counts.attempts,
+        "outcomes": counts.outcomes,
+        "done_for": counts.done,
+        "promises": counts.promises,
+        "next_due": next_due.isoformat() if next_due else None,
+    }

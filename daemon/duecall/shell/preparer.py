@@ -1,0 +1,229 @@
+"""What will be said to one contact: the campaign's words with the contact's values, as sound files.
+
+The brief that comes out is all that the script in the switch is told. Rendering runs in greenlets
+that wait for the synthesiser's process; the hub goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import gevent.pool
+
+from duecall.core import commands as c
+from duecall.core.attempt import Target
+from duecall.core.campaign import MESSAGE_STEP, Campaign, KeyRule, Say
+from duecall.core.contact import Account, Contact, dpd_on
+from duecall.core.site import Site
+from duecall.shell.clock import now
+from duecall.shell.target_store import TargetRow
+from duecall.speech.faults import TemplateFault, Unspeakable
+from duecall.speech.prompts import Manifest, Part, PromptBook, TextPart, parts_of
+from duecall.speech.values import (
+    Day,
+    DaysCount,
+    Digits,
+    Money,
+    Name,
+    Percent,
+    Phone,
+    Text,
+    Value,
+)
+from fs_scripts.contract import Brief, KeyAction, Step
+
+log = logging.getLogger(__name__)
+AT_ONCE = 4  # contacts whose prompts are made at the same time
+
+_STANDARD: dict[str, Callable[[Contact, Account, date], Value]] = {
+    "name": lambda contact, account, today: Name(contact.name),
+    "contract_number": lambda contact, account, today: Digits(account.contract_number),
+    "card_number": lambda contact, account, today: Digits(account.card_number),
+    "balance": lambda contact, account, today: Money(account.balance_minor, account.currency),
+    "interest_rate": lambda contact, account, today: Percent(Decimal(account.interest_rate)),
+    "due_date": lambda contact, account, today: Day(account.due_date),
+    "dpd": lambda contact, account, today: DaysCount(dpd_on(account.due_date, today)),
+    "phone": lambda contact, account, today: Phone(contact.phone),
+    "today": lambda contact, account, today: Day(today),
+    "tomorrow": lambda contact, account, today: Day(today + timedelta(days=1)),
+}
+
+
+@dataclass(frozen=True)
+class _Words:
+    """A campaign's templates, compiled once. used: the variables that stand in any of them."""
+
+    campaign: Campaign
+    book: PromptBook
+    parts: dict[tuple[Say, ...], tuple[Part, ...]]
+    used: frozenset[str]
+
+
+class Preparer:
+    """Makes briefs; keeps the compiled templates of each campaign."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._words: dict[str, _Words] = {}
+
+    def forget(self, name: str) -> None:
+        """The campaign's file has changed."""
+        self._words.pop(name, None)
+
+    def prepare(
+        self, campaign: Campaign, rows: Sequence[TargetRow]
+    ) -> tuple[list[Target], list[c.Command]]:
+        """Targets with their briefs, in the order of the rows; and what is to be done about those
+        that cannot be spoken to. EngineError, CacheError: nobody can."""
+        targets: list[Target] = []
+        mute: list[c.Command] = []
+        pool = gevent.pool.Pool(AT_ONCE)
+        made = pool.imap(lambda row: self._try(campaign, row), rows)
+        for row, answer in zip(rows, made, strict=True):
+            if isinstance(answer, Target):
+                targets.append(answer)
+                continue
+            log.warning("a contact cannot be spoken to: target=%d why=%s", row.id, answer)
+            target = row.as_target(Brief("", ()))
+            mute.append(c.DeferTarget(target, None, f"cannot be spoken: {answer}"))
+        return targets, mute
+
+    def message(self, campaign: Campaign, contact: Contact, account: Account) -> Manifest:
+        """The message alone, rendered, for listening."""
+        words = self._of(campaign)
+        return words.book.render(
+            words.parts[campaign.message], self._values(words, contact, account)
+        )
+
+    def text(self, campaign: Campaign, contact: Contact, account: Account) -> str:
+        """The message in words; makes no sound. Unspeakable where a value has no words."""
+        words = self._of(campaign)
+        values = self._values(words, contact, account)
+        texts = {says: words.book.text(parts, values) for says, parts in words.parts.items()}
+        return texts[campaign.message]
+
+    def jobs_of(
+        self, campaign: Campaign, contact: Contact, account: Account
+    ) -> tuple[PromptBook, list[Part], dict[str, Value]]:
+        """Everything that this contact may hear, for rendering ahead."""
+        words = self._of(campaign)
+        everything = [part for parts in words.parts.values() for part in parts]
+        return words.book, everything, self._values(words, contact, account)
+
+    # ---- one contact
+
+    def _try(self, campaign: Campaign, row: TargetRow) -> Target | Exception:
+        try:
+            brief, no_agent = self._brief(campaign, row.contact, row.account)
+        except (Unspeakable, TemplateFault) as error:
+            return error
+        return row.as_target(brief, no_agent)
+
+    def _brief(
+        self, campaign: Campaign, contact: Contact, account: Account
+    ) -> tuple[Brief, tuple[str, ...]]:
+        words = self._of(campaign)
+        values = self._values(words, contact, account)
+
+        def say(says: tuple[Say, ...]) -> Manifest:
+            return words.book.render(words.parts[says], values)
+
+        def actions(rules: dict[str, KeyRule]) -> dict[str, KeyAction]:
+            return {
+                key: KeyAction(rule.do, say(rule.say).paths, rule.value or "")
+                for key, rule in rules.items()
+            }
+
+        invalid = say(campaign.invalid_key).paths
+        message = say(campaign.message)
+        steps = [
+            Step(
+                id=MESSAGE_STEP,
+                say=message.paths,
+                say_ms=message.ms,
+                keys=actions(campaign.keys),
+                barge_in=campaign.barge_in,
+                wait_ms=campaign.wait * 1000 if campaign.keys else 0,
+                repeats=campaign.repeats if campaign.keys else 0,
+                invalid=invalid,
+            )
+        ]
+        for question in campaign.questions:
+            asked = say(question.ask)
+            steps.append(
+                Step(
+                    id=question.id,
+                    say=asked.paths,
+                    say_ms=asked.ms,
+                    keys=actions(question.keys),
+                    barge_in=campaign.barge_in,
+                    wait_ms=question.wait * 1000,
+                    repeats=question.repeats,
+                    invalid=invalid,
+                )
+            )
+        brief = Brief(
+            attempt_id="",
+            steps=tuple(steps),
+            goodbye=say(campaign.goodbye).paths,
+            language=campaign.language,
+            max_call_ms=campaign.max_call * 1000,
+        )
+        return brief, say(campaign.no_agent).paths
+
+    def _values(self, words: _Words, contact: Contact, account: Account) -> dict[str, Value]:
+        """Only those that the campaign says: a column that nobody speaks need not be speakable."""
+        campaign = words.campaign
+        today = now().wall.astimezone(ZoneInfo(campaign.zone)).date()
+        values: dict[str, Value] = {}
+        for name in words.used:
+            if name in _STANDARD:
+                values[name] = _STANDARD[name](contact, account, today)
+            elif name in campaign.variables:
+                values[name] = Text(campaign.variables[name], personal=False)
+            elif name == "lender":
+                values[name] = Text(self._site.lender_name, personal=False)
+            elif name in account.fields:
+                values[name] = Text(account.fields[name])
+        return values
+
+    # ---- one campaign
+
+    def _of(self, campaign: Campaign) -> _Words:
+        words = self._words.get(campaign.name)
+        if words is None or words.campaign != campaign:
+            words = self._words[campaign.name] = self._compile(campaign)
+        return words
+
+    def _compile(self, campaign: Campaign) -> _Words:
+        book = PromptBook(
+            Path(self._site.folders.tts_cache), campaign.language, campaign.voice
+        )
+        # Paths in a loaded campaign are absolute: the folder says nothing.
+        parts = {
+            says: parts_of(says, Path("/"), campaign.language) for says in _all_says(campaign)
+        }
+        used = {
+            name
+            for some in parts.values()
+            for part in some
+            if isinstance(part, TextPart)
+            for name in part.template.variables()
+        }
+        return _Words(campaign, book, parts, frozenset(used))
+
+
+def _all_says(campaign: Campaign) -> list[tuple[Say, ...]]:
+    """Everything that the campaign can say, saying by saying."""
+    rules = [*campaign.keys.values()]
+    says = [campaign.message, campaign.invalid_key, campaign.goodbye, campaign.no_agent]
+    for question in campaign.questions:
+        says.append(question.ask)
+        rules.extend(question.keys.values())
+    return [*says, *(rule.say for rule in rules)]

@@ -1,0 +1,277 @@
+"""The switch as the dialer knows it: keeps the links up, tells what happens, passes commands on.
+
+One event link and N command links live and die together. After a loss they are made anew, with
+growing pauses; what happened in between is found out by asking, never by sending again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+import gevent.event
+
+from duecall.core import commands as c
+from duecall.core import events as e
+from duecall.core.moment import Moment
+from duecall.core.outcome import Ending
+from duecall.core.site import Site
+from duecall.shell import originate_line as lines
+from duecall.shell import switch_events as heard
+from duecall.shell.esl_errors import LinkError
+from duecall.shell.esl_link import SILENCE_S, EslLink, LinkStatistics
+from duecall.shell.switch_calls import GRACE_S, SwitchCalls
+
+log = logging.getLogger(__name__)
+
+BACKOFF_S = (0.2, 10.0)
+STEADY_S = 5.0  # links that stood so long reset the pauses
+PING_S = 20.0
+SETTLE_S = 0.4  # `show channels` reads a table that lags behind the calls by 0.2 s
+
+
+def _log_alarm(alarm: c.Alarm) -> None:
+    log.error("ALARM: %s %s", alarm.what, dict(alarm.fields))
+
+
+class Switch:
+    """emit: takes events, in order; may block; is never called from within a command.
+
+    find_ending: what the switch's call record says of an attempt, None where there is none.
+    password: of `site.switch.user`. root: the folder that relative folders of `site` are seen from.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        daemon_id: str,
+        emit: Callable[[e.Event], None],
+        now: Callable[[], Moment],
+        password: str,
+        root: Path,
+        *,
+        find_ending: Callable[[str], Ending | None] = lambda attempt_id: None,
+        on_progress: Callable[[heard.Progress], None] = lambda progress: None,
+        on_alarm: Callable[[c.Alarm], None] = _log_alarm,
+        grace_s: float = GRACE_S,
+        backoff_s: tuple[float, float] = BACKOFF_S,
+    ) -> None:
+        self.core_uuid = ""  # of the FreeSWITCH process we last met
+        self.load: heard.Load | None = None  # its last heartbeat
+        self._site = site
+        self._presence = lines.safe("the daemon's id", f"duecall:{daemon_id}")
+        self._emit = emit
+        self._now = now
+        self._password = password
+        self._on_progress = on_progress
+        self._on_alarm = on_alarm
+        self._backoff_s = backoff_s
+        self._jitter = random.Random()
+        self._ears = heard.SwitchEars(self._presence)
+        self._calls = SwitchCalls(
+            site,
+            root,
+            presence=self._presence,
+            ears=self._ears,
+            emit=emit,
+            now=now,
+            find_ending=find_ending,
+            alarm=on_alarm,
+            grace_s=grace_s,
+        )
+        self._event_link: EslLink | None = None
+        self._supervisor: gevent.Greenlet | None = None
+        self._down_reason = ""
+
+    # ---- life
+
+    def start(self) -> None:
+        """Connect, and stay connected. SwitchUp follows, or SwitchDown with the reason why not."""
+        self._supervisor = gevent.spawn(self._supervise)
+
+    def stop(self) -> None:
+        """Cut the links and be silent; calls in the switch go on."""
+        if self._supervisor is not None:
+            self._supervisor.kill()
+            self._supervisor = None
+        self._calls.stop()
+
+    @property
+    def up(self) -> bool:
+        return bool(self._calls.links)
+
+    @property
+    def statistics(self) -> dict[str, LinkStatistics]:
+        """Of the links that stand now, for `status`."""
+        found = {f"commands {n}": link.statistics for n, link in enumerate(self._calls.links, 1)}
+        if self._event_link is not None:
+            found["events"] = self._event_link.statistics
+        return found
+
+    # ---- commands: they return at once; what comes of them is told as events
+
+    def originate(self, command: c.Originate) -> None:
+        """Place the call: once, whatever happens. CallAccepted when the switch took it."""
+        self._calls.originate(command)
+
+    def call_agent(self, command: c.CallAgent) -> None:
+        """Music for the callee, and ring the agent. AgentAnswered or AgentFailed follows."""
+        self._calls.call_agent(command)
+
+    def say_and_hang_up(self, command: c.SayAndHangUp) -> None:
+        """CallEnded follows when it was said."""
+        self._calls.say_and_hang_up(command)
+
+    def hang_up(self, command: c.HangUp) -> None:
+        """CallEnded follows."""
+        self._calls.end_channel(command.attempt_id, command.cause)
+
+    def ask(self, attempt_id: str) -> None:
+        """CallEnded follows if the switch has no such channel: with what its call record says, else
+        with cause LOST. If it has one, or is not there, nothing does."""
+        self._calls.ask(attempt_id)
+
+    # ---- the links
+
+    def _supervise(self) -> None:
+        pause_s = self._backoff_s[0]
+        while True:
+            began_s = self._now().mono_s
+            try:
+                reason = self._live_once()
+            except LinkError as error:
+                reason = str(error)
+            except Exception as error:
+                log.exception("the link to the switch failed in a way not foreseen")
+                reason = f"{type(error).__name__}: {error}"
+            if reason != self._down_reason:
+                self._down_reason = reason
+                self._on_alarm(c.Alarm("the switch is not there", (("reason", reason),)))
+                self._emit(e.SwitchDown(self._now(), reason))
+            if self._now().mono_s - began_s >= STEADY_S:
+                pause_s = self._backoff_s[0]
+            gevent.sleep(pause_s * self._jitter.uniform(0.5, 1.0))
+            pause_s = min(self._backoff_s[1], pause_s * 2)
+
+    def _live_once(self) -> str:
+        """Connect, tell what happens until a link is lost, return why. Raises LinkError before."""
+        made: list[EslLink] = []
+        listener: gevent.Greenlet | None = None
+        try:
+            broken = self._connect(made)
+            event_link, command_links = made[0], made[1:]
+            live, same_switch = self._meet(event_link, command_links[0])
+            self._event_link, self._calls.links = event_link, command_links
+            self._down_reason = ""
+            log.info("the switch is there: live=%d same_switch=%s", len(live), same_switch)
+            self._emit(e.SwitchUp(self._now(), live, same_switch))
+            listener = gevent.spawn(self._listen, event_link)
+            reason = self._watch(made, broken)
+            self._drop(made)
+            listener.join()  # what was heard before the loss is true: it is told before SwitchDown
+            return reason
+        finally:
+            self._drop(made)
+            if listener is not None:
+                listener.kill()
+
+    def _connect(self, made: list[EslLink]) -> gevent.event.Event:
+        """Adds the links to `made`, that of the events first. The event: one of them is lost."""
+        broken = gevent.event.Event()
+        settings = self._site.switch
+        for number in range(1 + settings.command_links):
+            link = EslLink(
+                settings.host,
+                settings.port,
+                settings.user,
+                self._password,
+                password_source=f"DUECALL_ESL_PASSWORD, or else {settings.password_file}",
+                silence_s=SILENCE_S if number == 0 else None,
+            )
+            made.append(link)
+            link.connect()
+            link.lost.rawlink(lambda lost: broken.set())
+        return broken
+
+    def _meet(self, events: EslLink, command: EslLink) -> tuple[frozenset[str], bool]:
+        """Who is it, and which of our calls live? From here on events wait for `_listen`."""
+        core_uuid = command.api("global_getvar core_uuid").strip()
+        same_switch = self.core_uuid in ("", core_uuid)
+        self.core_uuid = core_uuid
+        events.subscribe(
+            heard.EVENT_NAMES,
+            heard.CUSTOM_EVENTS,
+            (
+                ("Channel-Presence-Data", self._presence),
+                ("Channel-Presence-Data", f"{self._presence}:{lines.AGENT_PRESENCE}"),
+                ("Job-Command", "originate"),
+                ("Event-Name", "HEARTBEAT"),
+                ("Event-Name", "SHUTDOWN"),
+            ),
+        )
+        gevent.sleep(SETTLE_S)
+        reply = command.api(f"show channels like {self._presence} as json")
+        return live_channels(reply, self._presence), same_switch
+
+    def _watch(self, links: list[EslLink], broken: gevent.event.Event) -> str:
+        """Until a link is lost, or a command link is deaf; why."""
+        try:
+            while not broken.wait(PING_S):
+                for link in links[1:]:
+                    link.api("global_getvar core_uuid")
+        except LinkError as error:
+            return str(error)
+        return next(link.lost_reason for link in links if link.lost.is_set())
+
+    def _drop(self, links: list[EslLink]) -> None:
+        self._calls.links, self._event_link = [], None
+        for link in links:
+            link.close()
+
+    # ---- what is heard
+
+    def _listen(self, link: EslLink) -> None:
+        for event in link.events():
+            try:
+                for news in self._ears.hear(event, self._now()):
+                    self._tell(news)
+            except Exception:
+                # One event that is not understood must not end the hearing.
+                log.exception("an event was not understood: name=%s", event.get("Event-Name"))
+
+    def _tell(self, news: heard.News) -> None:
+        if isinstance(news, e.Event):
+            if isinstance(news, e.CallEnded):
+                self._calls.agent_done(news.attempt_id, still_rings=True)
+            elif isinstance(news, (e.AgentAnswered, e.AgentFailed)):
+                self._calls.agent_done(news.attempt_id)
+            self._emit(news)
+        elif isinstance(news, heard.JobFailed):
+            self._calls.job_failed(news)
+        elif isinstance(news, heard.ParkedInVain):
+            what = "a callee waits, yet the dialogue left no result: is fs_scripts in the switch?"
+            self._on_alarm(c.Alarm(what, (("attempt", news.attempt_id),)))
+            self._calls.end_channel(news.attempt_id, "NORMAL_CLEARING")
+        elif isinstance(news, heard.StrayChannel):
+            fields = (("channel", news.channel_id), ("why", news.why))
+            self._on_alarm(c.Alarm("a channel that should not be is ended", fields))
+            self._calls.end_channel(news.channel_id, "NORMAL_CLEARING")
+        elif isinstance(news, heard.Progress):
+            self._on_progress(news)
+        else:
+            self.load = news
+
+
+def live_channels(reply: str, presence: str) -> frozenset[str]:
+    """Channel ids in the answer to `show channels … as json` that are exactly ours: `like` also
+    finds those of a daemon whose id begins as ours does. Raises LinkError if it is no such answer.
+    """
+    try:
+        rows = json.loads(reply).get("rows", [])
+        return frozenset(row["uuid"] for row in rows if row.get("presence_data") == presence)
+    except (ValueError, AttributeError, TypeError, KeyError):
+        raise LinkError("the switch's list of channels cannot be read") from None

@@ -1,0 +1,83 @@
+"""Hangup causes: FreeSWITCH's names and numbers, and how a SIP status becomes one.
+
+Numbers up to 127 are Q.850's; those above are FreeSWITCH's own (switch_types.h). The SIP table is
+RFC 4497 §8.4.4 with FreeSWITCH's additions (mod_sofia, sofia_glue.c).
+"""
+
+from __future__ import annotations
+
+import re
+
+_NUMBERS = """
+NONE 0, UNALLOCATED_NUMBER 1, NO_ROUTE_TRANSIT_NET 2, NO_ROUTE_DESTINATION 3,
+CHANNEL_UNACCEPTABLE 6, CALL_AWARDED_DELIVERED 7, NORMAL_CLEARING 16, USER_BUSY 17,
+NO_USER_RESPONSE 18, NO_ANSWER 19, SUBSCRIBER_ABSENT 20, CALL_REJECTED 21, NUMBER_CHANGED 22,
+REDIRECTION_TO_NEW_DESTINATION 23, EXCHANGE_ROUTING_ERROR 25, DESTINATION_OUT_OF_ORDER 27,
+INVALID_NUMBER_FORMAT 28, FACILITY_REJECTED 29, RESPONSE_TO_STATUS_ENQUIRY 30,
+NORMAL_UNSPECIFIED 31, NORMAL_CIRCUIT_CONGESTION 34, NETWORK_OUT_OF_ORDER 38,
+NORMAL_TEMPORARY_FAILURE 41, SWITCH_CONGESTION 42, ACCESS_INFO_DISCARDED 43,
+REQUESTED_CHAN_UNAVAIL 44, PRE_EMPTED 45, FACILITY_NOT_SUBSCRIBED 50, OUTGOING_CALL_BARRED 52,
+INCOMING_CALL_BARRED 54, BEARERCAPABILITY_NOTAUTH 57, BEARERCAPABILITY_NOTAVAIL 58,
+SERVICE_UNAVAILABLE 63, BEARERCAPABILITY_NOTIMPL 65, CHAN_NOT_IMPLEMENTED 66,
+FACILITY_NOT_IMPLEMENTED 69, SERVICE_NOT_IMPLEMENTED 79, INVALID_CALL_REFERENCE 81,
+INCOMPATIBLE_DESTINATION 88, INVALID_MSG_UNSPECIFIED 95, MANDATORY_IE_MISSING 96,
+MESSAGE_TYPE_NONEXIST 97, WRONG_MESSAGE 98, IE_NONEXIST 99, INVALID_IE_CONTENTS 100,
+WRONG_CALL_STATE 101, RECOVERY_ON_TIMER_EXPIRE 102, MANDATORY_IE_LENGTH_ERROR 103,
+PROTOCOL_ERROR 111, INTERWORKING 127, ORIGINATOR_CANCEL 487, CRASH 700, SYSTEM_SHUTDOWN 701,
+LOSE_RACE 702, MANAGER_REQUEST 703, BLIND_TRANSFER 800, ATTENDED_TRANSFER 801,
+ALLOTTED_TIMEOUT 802, USER_CHALLENGE 803, MEDIA_TIMEOUT 804, PICKED_OFF 805,
+USER_NOT_REGISTERED 806, PROGRESS_TIMEOUT 807, INVALID_GATEWAY 808, GATEWAY_DOWN 809,
+INVALID_URL 810, INVALID_PROFILE 811, NO_PICKUP 812, BUSY_EVERYWHERE 815, DECLINE 816,
+DOES_NOT_EXIST_ANYWHERE 817, NOT_ACCEPTABLE 818, UNWANTED 819, NO_IDENTITY 820,
+BAD_IDENTITY_INFO 821, UNSUPPORTED_CERTIFICATE 822, INVALID_IDENTITY 823
+"""
+NUMBERS: dict[str, int] = {
+    name: int(number) for name, number in (pair.split() for pair in _NUMBERS.split(","))
+}
+NAMES: dict[int, str] = {number: name for name, number in NUMBERS.items()}
+
+_BY_SIP_STATUS = """
+NORMAL_CLEARING 200, CALL_REJECTED 401 402 403 407 603 608, UNWANTED 607, UNALLOCATED_NUMBER 404,
+NO_ROUTE_DESTINATION 485 604, RECOVERY_ON_TIMER_EXPIRE 408 504, NUMBER_CHANGED 410,
+INTERWORKING 413 414 416 420 421 423 505 513, NO_USER_RESPONSE 480,
+NORMAL_TEMPORARY_FAILURE 400 481 500 503, USER_BUSY 486 600, INVALID_NUMBER_FORMAT 484,
+INCOMPATIBLE_DESTINATION 488 606, NETWORK_OUT_OF_ORDER 502, SERVICE_UNAVAILABLE 405,
+SERVICE_NOT_IMPLEMENTED 406 415 501, EXCHANGE_ROUTING_ERROR 482 483, ORIGINATOR_CANCEL 487,
+NO_IDENTITY 428, BAD_IDENTITY_INFO 429, UNSUPPORTED_CERTIFICATE 437, INVALID_IDENTITY 438
+"""
+_SIP: dict[int, str] = {
+    int(status): words[0]
+    for words in (entry.split() for entry in _BY_SIP_STATUS.split(","))
+    for status in words[1:]
+}
+_REASON = re.compile(r"^Reason:[^\r\n]*?Q\.850\s*;[^\r\n]*?cause\s*=\s*(\d+)", re.I | re.M)
+
+
+def of_sip_status(status: int) -> str:
+    """The cause that FreeSWITCH gives a call which a final response `status` ended.
+
+    A redirection (3xx) is never followed here, as with `outbound_redirect_fatal=true` there.
+    """
+    if 300 <= status < 400:
+        return "REQUESTED_CHAN_UNAVAIL"
+    return _SIP.get(status, "NORMAL_UNSPECIFIED")
+
+
+def of_reason_header(message: str) -> str:
+    """The cause that a `Reason: Q.850;cause=N` header of a SIP message names; empty without one."""
+    found = _REASON.search(message)
+    return NAMES.get(int(found.group(1)), "") if found else ""
+
+
+def normalise(text: str, otherwise: str = "NORMAL_CLEARING") -> str:
+    """A cause as somebody wrote it: any case, or a number. `otherwise` for an empty one."""
+    text = text.strip()
+    if text.isdigit():
+        return NAMES.get(int(text), "NORMAL_CLEARING")
+    name = text.upper()
+    return name if name in NUMBERS else otherwise
+
+
+def q850(cause: str) -> int:
+    """The number for `hangup_cause_q850`: FreeSWITCH's own causes above 127 pass as they are."""
+    return NUMBERS.get(cause, 31)

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what Duecall needs on Debian 12 or later: two Debian packages and a virtual environment.
+# Usage: prepare.sh VENV
+set -euo pipefail
+venv=$1
+
+say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# ---- a Python: 3.10-3.12 where there is one (the pocket switch's PJSIP has wheels for these)
+python=
+for name in ${PYTHON:-} python3.12 python3.11 python3.10 python3; do
+    if command -v "$name" >/dev/null &&
+        "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (4,))' 2>/dev/null; then
+        python=$(command -v "$name")
+        break
+    fi
+done
+[ -n "$python" ] || fail "Python 3.10 or later is needed: apt-get install python3 python3-venv"
+
+# ---- Debian packages
+missing=()
+command -v sipp >/dev/null || missing+=(sip-tester)
+command -v espeak-ng >/dev/null || missing+=(espeak-ng)
+"$python" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+    say "Debian packages to install: ${missing[*]}"
+    if [ "$(id -u)" = 0 ]; then as=(); elif sudo -n true 2>/dev/null; then as=(sudo -n); else
+        fail "run as root, then again here: apt-get install -y ${missing[*]}"
+    fi
+    command -v apt-get >/dev/null || fail "no apt-get here; install: ${missing[*]}"
+    "${as[@]}" apt-get update -qq
+    "${as[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# ---- the virtual environment
+say "Virtual environment: $venv ($("$python" --version))"
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+extras=test
+if "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then
+    extras=test,pocket
+fi
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extras]"
