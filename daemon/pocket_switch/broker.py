@@ -33,6 +33,7 @@ class Leg:
     name: str
     number: str
     variables: dict[str, str]
+    job: str  # the originate that waits for it
     created_s: int = field(default_factory=lambda: int(time.time()))
     headers: Headers = field(default_factory=dict)
     peer: str = ""
@@ -51,6 +52,7 @@ class Broker:
         self.last_second = 0
         self._workers: list[WorkerLink] = []
         self._null: WorkerLink | None = None
+        self._coming: set[str] = set()  # uuids of originates not answered yet
         self._jobs: dict[str, asyncio.Future[str]] = {}
         self._asked: dict[int, asyncio.Future[Headers | None]] = {}
         self.commands = Commands(self)
@@ -96,22 +98,36 @@ class Broker:
             endpoint = self._resolve(dial)
         except DialStringError as error:
             return f"-ERR {error}\n"
-        if uuid in self.legs or not self._admit():
+        if uuid in self.legs or uuid in self._coming or not self._admit():
             return f"-ERR {_REFUSED}\n"
-        worker = await self._worker_for(dial.endpoint, uuid)
-        if worker is None:
-            return f"-ERR {_REFUSED}\n"
-        self.legs[uuid] = Leg(uuid, worker, endpoint["name"], endpoint["number"], dial.variables)
-        self.since_start += 1
-        self.peak = max(self.peak, len(self.legs))
-        job = str(uuids.uuid4())
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._jobs[job] = future
-        message: Message = {"do": "originate", "uuid": uuid, "job": job}
-        message |= {"endpoint": dial.endpoint, "variables": dial.variables}
-        message |= {"apps": dial.apps, "inline": dial.inline}
-        worker.send(message | endpoint)
-        return await future
+        self._coming.add(uuid)
+        try:
+            return await self._place(uuid, dial, endpoint)
+        finally:
+            self._coming.discard(uuid)
+
+    async def _place(self, uuid: str, dial: DialString, endpoint: dict[str, str]) -> str:
+        """In the first worker that has room; PJSIP may see that it has none after all."""
+        full: set[WorkerLink] = set()
+        while (worker := await self._worker_for(dial.endpoint, uuid, full)) is not None:
+            job = str(uuids.uuid4())
+            future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            self._jobs[job] = future
+            leg = Leg(uuid, worker, endpoint["name"], endpoint["number"], dial.variables, job)
+            self.legs[uuid] = leg
+            self.peak = max(self.peak, len(self.legs))
+            message: Message = {"do": "originate", "uuid": uuid, "job": job}
+            message |= {"endpoint": dial.endpoint, "variables": dial.variables}
+            message |= {"apps": dial.apps, "inline": dial.inline}
+            worker.send(message | endpoint)
+            if reply := await future:
+                self.since_start += 1
+                return reply
+            full.add(worker)
+            worker.legs.discard(uuid)
+            self.legs.pop(uuid, None)
+        log.error("no line is free in %d SIP workers of 4 calls; see --workers", len(self._workers))
+        return f"-ERR {_REFUSED}\n"
 
     def _resolve(self, dial: DialString) -> dict[str, str]:
         """Where it goes. Raises DialStringError with the cause."""
@@ -147,21 +163,20 @@ class Broker:
         self._this_second += 1
         return True
 
-    async def _worker_for(self, endpoint: str, uuid: str) -> WorkerLink | None:
+    async def _worker_for(
+        self, endpoint: str, uuid: str, full: set[WorkerLink]
+    ) -> WorkerLink | None:
         if endpoint == "null":
             if self._null is None:
                 self._null = WorkerLink(self.options, None, self._heard, self._died)
                 await self._null.start()
             worker: WorkerLink | None = self._null
         else:
-            worker = next((w for w in self._workers if w.has_room and not w.stopping), None)
+            rooms = [w for w in self._workers if w.has_room and not w.stopping and w not in full]
+            worker = rooms[0] if rooms else None
             if worker is None and len(self._workers) < self.options.workers:
                 worker = await self._start_worker(len(self._workers))
         if worker is None:
-            log.error(
-                "no line is free: %d SIP workers of 4 calls are full; --workers gives more",
-                len(self._workers),
-            )
             return None
         worker.legs.add(uuid)
         if not await worker.ready():
@@ -209,7 +224,9 @@ class Broker:
             if waiting := self._jobs.pop(message["job"], None):
                 waiting.set_result(message["reply"])
         elif "gone" in message:
-            self._forget(worker, message["gone"])
+            self._forget(message["gone"])
+        elif "free" in message:
+            worker.legs.discard(message["free"])
         elif "bridge" in message:
             if not self.tell(message["bridge"], {**message, "do": "bridge"}):
                 self.tell(message["uuid"], {"do": "peer_gone"})
@@ -225,9 +242,8 @@ class Broker:
         elif "bridge_over" in message:
             self._end_peer(message["bridge_over"])
 
-    def _forget(self, worker: WorkerLink, uuid: str) -> None:
+    def _forget(self, uuid: str) -> None:
         self._end_peer(uuid)
-        worker.legs.discard(uuid)
         self.legs.pop(uuid, None)
 
     def _end_peer(self, uuid: str) -> None:
@@ -248,7 +264,10 @@ class Broker:
             if leg is not None:
                 event = {**leg.headers, "Unique-ID": uuid, "Hangup-Cause": "CRASH"}
                 self._publish("CHANNEL_HANGUP_COMPLETE", event)
-            self._forget(worker, uuid)
+                if waiting := self._jobs.pop(leg.job, None):
+                    waiting.set_result("-ERR CRASH\n")
+            self._forget(uuid)
+        worker.legs.clear()
 
     # ---- events
 

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from pocket_switch.channel import Channel
 
 log = logging.getLogger("pocket.sip")
+_TOO_MANY = 70_010  # PJ_ETOOMANY
 _LOG_LEVELS = {"DEBUG": 5, "INFO": 1, "WARNING": 1, "ERROR": 1}
+
+
+class NoRoom(RuntimeError):
+    """PJSIP holds on to calls that have ended but whose INVITE is still unanswered."""
 
 
 class SipStack:
@@ -176,13 +181,23 @@ class _Call(pj.Call):  # type: ignore[misc]
 
 
 class SipLine:
-    """One outbound SIP call. uri: where it goes; caller: shown name and number."""
+    """One outbound SIP call. uri: where it goes; caller: shown name and number.
+
+    freed: called when PJSIP has let go of the call, which may be long after the leg has ended: an
+    INVITE that nobody answers is repeated for 32 s, and holds one of the few calls there are.
+    """
 
     speed = 1.0
 
     def __init__(
-        self, stack: SipStack, channel: Channel, uri: str, caller: tuple[str, str]
+        self,
+        stack: SipStack,
+        channel: Channel,
+        uri: str,
+        caller: tuple[str, str],
+        freed: Callable[[], None],
     ) -> None:
+        self._freed = freed
         self.media: RealMedia = RealMedia()
         self._stack, self._channel, self._uri, self._caller = stack, channel, uri, caller
         self._call: _Call | None = None
@@ -206,6 +221,10 @@ class SipLine:
         try:
             call.makeCall(self._uri, parameters)
         except pj.Error as error:
+            if error.status == _TOO_MANY:
+                call.line = self._call = None
+                self._stack.live.discard(self)
+                raise NoRoom from None
             log.error("cannot dial: %s", error.reason)
             self._end("DESTINATION_OUT_OF_ORDER", {})
 
@@ -322,6 +341,7 @@ class SipLine:
         if self._call is not None:
             self._call.line = None
             self._call = None
+            self._freed()
 
 
 def _message(event: Any) -> str:

@@ -118,11 +118,10 @@ class Worker:
         self._todo.put(action)
 
     def gone(self, uuid: str) -> None:
-        def forget() -> None:
-            self._channels.pop(uuid, None)
-            self._send({"gone": uuid})
-
-        self.on_main(forget)
+        self._channels.pop(uuid, None)
+        self._send({"gone": uuid})
+        if self.stack is None:
+            self._send({"free": uuid})
 
     def ask_bridge(self, originator: str, callee: str) -> None:
         token = self._tokens[originator] = new_token()
@@ -164,7 +163,7 @@ class Worker:
         if self.stack is None:
             channel.start(NullLine(channel, self.options.null_speed))
             return
-        from pocket_switch.sip_line import SipLine
+        from pocket_switch.sip_line import NoRoom, SipLine
 
         caller = (
             variables.get("origination_caller_id_name", ""),
@@ -179,7 +178,14 @@ class Worker:
             "sip_network_ip": host,
             "sip_network_port": port or "5060",
         }
-        channel.start(SipLine(self.stack, channel, message["uri"], caller))
+        line = SipLine(
+            self.stack, channel, message["uri"], caller, lambda: self._send({"free": uuid})
+        )
+        try:
+            channel.start(line)
+        except NoRoom:
+            del self._channels[uuid]
+            self.job_done(message["job"], "")  # the broker looks elsewhere
 
     def _kill(self, message: Message) -> None:
         if channel := self._channels.get(message["uuid"]):

@@ -19,7 +19,7 @@ _LONGEST_LINE = 16 * 1024 * 1024
 
 
 class WorkerLink:
-    """number: see Worker. legs: uuids that live there (or are about to)."""
+    """number: see Worker. legs: uuids whose line is there, or is about to be."""
 
     def __init__(
         self,

@@ -95,6 +95,20 @@ def test_keys_before_a_step_are_forgotten(switch: Switch) -> None:
     assert switch.result(leg).keys == ()
 
 
+def test_a_name_with_blanks_is_carried_whole(switch: Switch) -> None:
+    leg = str(uuid4())
+    variables = f"origination_uuid={leg},origination_caller_id_name=Ngan hang ABC"
+    apps = "python:fs_scripts.entry,park:"
+    switch.daemon.bgapi(
+        f"originate '{{{variables},duecall_brief={brief(switch, wait_ms=1).encode()}}}null/1' "
+        f"'{apps}' inline"
+    )
+    result, event = switch.ended(leg)
+    assert result is not None
+    assert result.ended_by == contract.COMPLETED
+    assert event["variable_origination_caller_id_name"] == "Ngan hang ABC"
+
+
 def test_a_long_brief_arrives(switch: Switch) -> None:
     part = switch.sound("part", 20)
     step = Step("message", (part,) * 250, 5_000)

@@ -104,7 +104,7 @@ class Session:
             if key_stops and self._queue:
                 return False
             following = self._to_press[0][0] if self._to_press else None
-            if following is not None and following <= at_ms and (end is None or following < end):
+            if following is not None and following <= at_ms and (end is None or following <= end):
                 self.now_ms = max(self.now_ms, following)
                 self._queue.append(self._to_press.pop(0)[1])
                 continue
@@ -142,7 +142,10 @@ class Session:
         self.after_hangup_calls += bool(self.hung_up_by)
         if self.after_hangup_calls > 50:
             self._forbid("spins after the hang-up")
-        taken = self._callee.taken_ms is not None and self.now_ms >= self._callee.taken_ms
+        hangs_up_ms, taken_ms = self._callee.hangs_up_ms, self._callee.taken_ms
+        if hangs_up_ms is not None and self.now_ms >= hangs_up_ms:
+            self.hung_up_by = self.hung_up_by or "callee"
+        taken = taken_ms is not None and self.now_ms >= taken_ms
         return not self.hung_up_by and not taken
 
     def get_uuid(self) -> str:
@@ -200,14 +203,12 @@ class Session:
         if prompt_audio_file and self._play(prompt_audio_file, key_stops=True) in ("", "limit"):
             return ""
         self._until(self.now_ms + max(1, timeout), key_stops=True)
-        if not self.ready():
-            self.variables["read_result"] = "failure"
-        elif not self._queue:
-            self.variables["read_result"] = "timeout"
-        else:
+        if self._queue:
             digit = self._queue.pop(0)
             self._digits = "" if digit in terminators else digit
             self.variables["read_result"] = "success" if self._digits else "failure"
+        else:
+            self.variables["read_result"] = "timeout" if self.ready() else "failure"
         return self._digits
 
     def __getattr__(self, name: str) -> Any:

@@ -153,6 +153,14 @@ def test_the_key_counts_though_the_callee_hangs_up_in_what_follows(switch: Switc
 
 
 @pytest.mark.parametrize("do", FINAL)
+def test_a_key_pressed_in_the_moment_of_hanging_up_is_a_key(switch: Switch, do: str) -> None:
+    key = str(FINAL.index(do) + 1)
+    callee = Callee(keys=((3_000, key),), hangs_up_ms=3_000)
+    result = switch.call(brief(switch, message(switch)), callee)
+    assert (result.ended_by, result.action) == (contract.KEY, do)
+
+
+@pytest.mark.parametrize("do", FINAL)
 def test_the_key_is_on_record_before_its_sound_is_played(switch: Switch, do: str) -> None:
     key = str(FINAL.index(do) + 1)
     switch.call(brief(switch, message(switch)), Callee(keys=((3_000, key),)))
@@ -228,6 +236,18 @@ def test_answers_given_are_kept_when_the_callee_hangs_up(switch: Switch) -> None
     assert result.ended_by == contract.CALLEE_HUNG_UP
     assert result.answers == {"reason": "no_money"}
     assert [key.key for key in result.keys] == ["1"]
+
+
+def test_the_last_key_before_hanging_up_does_not_answer_the_next_question_too(
+    switch: Switch,
+) -> None:
+    """FreeSWITCH's `read` gives the old key once more when the callee is gone."""
+    steps = (question(switch), question(switch, "when"))
+    callee = Callee(keys=((1_000, "2"),), hangs_up_ms=1_000)
+    result = switch.call(brief(switch, *steps), callee)
+    assert result.ended_by == contract.CALLEE_HUNG_UP
+    assert result.answers == {"reason": "forgot"}
+    assert len(result.keys) == 1
 
 
 def test_a_key_pressed_too_early_does_not_answer_the_next_question(switch: Switch) -> None:

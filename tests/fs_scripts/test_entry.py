@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -50,10 +51,25 @@ def test_no_error_escapes_and_its_text_goes_nowhere(
     result = switch.call(good(switch), Callee())
     assert (result.attempt_id, result.ended_by) == ("attempt-1", contract.ERROR)
     assert_short_ascii(result.error)
+    assert ascii(type(error).__name__)[1:-1] in result.error
     for _, line in switch.log.console:
         assert_short_ascii(line.rstrip("\n"))
         assert "Nguy" not in line
         assert "849" not in line
+
+
+@pytest.mark.parametrize("error", bad_texts(), ids=lambda e: type(e).__name__.encode().hex())
+def test_nor_from_the_guard_itself(
+    switch: Switch, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(switch.one_call, "run", fail)
+    session = switch.session_of(Callee(), {})
+    fake_freeswitch.call(sys.modules["fs_scripts.entry"], [session])
+    assert session.hung_up_by == "script"
+    assert_short_ascii(switch.log.console[-1][1].rstrip("\n"))
 
 
 def assert_short_ascii(text: str) -> None:
@@ -104,6 +120,13 @@ def test_an_unsafe_path_never_reaches_the_switch(switch: Switch, path: str) -> N
     assert result.ended_by == contract.ERROR
     assert "BriefError" in result.error
     assert path[:20] not in result.error
+    assert switch.log.heard == []
+
+
+@pytest.mark.parametrize("name", ["a b", "{x=1}a", "a!b", "a|b", "a,b", "caf\u00e9", "$a"])
+def test_an_unsafe_path_is_refused_though_the_file_is_there(switch: Switch, name: str) -> None:
+    result = switch.call(with_sound(switch, switch.sound(name, 1_000)), Callee())
+    assert "a sound path is not safe" in result.error
     assert switch.log.heard == []
 
 
@@ -163,8 +186,10 @@ _odd = st.one_of(
     st.lists(st.text(max_size=3), max_size=3), st.dictionaries(st.text(max_size=2), st.none()),
 )  # fmt: skip
 _places = st.sampled_from(
-    ["v", "attempt_id", "steps", "goodbye", "language", "max_call_ms"]
-    + ["id", "say", "say_ms", "keys", "barge_in", "wait_ms", "repeats", "invalid"]  # noqa: RUF005
+    [
+        *["v", "attempt_id", "steps", "goodbye", "language", "max_call_ms"],
+        *["id", "say", "say_ms", "keys", "barge_in", "wait_ms", "repeats", "invalid"],
+    ]
 )
 
 
@@ -206,7 +231,7 @@ def test_the_session_is_held_by_nobody_when_the_call_is_over(
         switch.session = None
         before = sys.getrefcount(session)
         handler = sys.modules["fs_scripts.entry"].handler
-        switch.one_call.time = __import__("time")
+        monkeypatch.setattr(switch.one_call, "time", time)
         handler(session, "")
         assert sys.getrefcount(session) == before
 

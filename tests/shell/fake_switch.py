@@ -59,7 +59,7 @@ class FakeSwitch(StreamServer):
         self.core_uuid = "11111111-2222-3333-4444-555555555555"
         self.channels: list[dict[str, str]] = []
         self.existing: set[str] = set()
-        self.answers: dict[str, bytes | None | Callable[[Received], bytes | None]] = {}
+        self.answers: dict[str, bytes | Callable[[Received], bytes | None] | None] = {}
         self.start()
 
     @property

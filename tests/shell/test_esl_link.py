@@ -96,7 +96,7 @@ def test_a_wrong_password_says_where_it_comes_from(
     caplog.set_level(logging.DEBUG)
     link = EslLink("127.0.0.1", switch.port, USER, "no such secret", password_source="var/esl.pw")
     links.append(link)
-    with pytest.raises(WrongPassword, match="var/esl.pw") as error:
+    with pytest.raises(WrongPassword, match=r"var/esl\.pw") as error:
         link.connect()
     assert "no such secret" not in str(error.value) + caplog.text
     assert link.lost.is_set()
@@ -326,7 +326,8 @@ def test_an_event_that_cannot_be_read_is_counted_and_passed_over(
 ) -> None:
     link = made(switch, links)
     link.subscribe(("HEARTBEAT",))
-    switch.send(switch.subscribed[0], frame("text/event-json", b"{no json") + json_event({"n": "2"}))
+    bad = frame("text/event-json", b"{no json")
+    switch.send(switch.subscribed[0], bad + json_event({"n": "2"}))
     assert next(link.events())["n"] == "2"
     assert link.statistics.bad_events == 1
     assert "could not be read" in caplog.text

@@ -40,6 +40,13 @@ def test_all_sounds_come_out_at_one_level(amplitude, rate_hz):
     assert sound.size == pytest.approx(0.7 * 8000, abs=100)
 
 
+def test_what_comes_out_begins_and_ends_without_a_click():
+    square = np.sign(tone(300, 1.0)) * np.float32(0.5)
+    sound = audio.telephone(square, 8000)
+    loud = np.abs(sound).max()
+    assert max(abs(sound[0]), abs(sound[-1])) < 0.05 * loud
+
+
 def test_peaks_stay_below_full_scale():
     spiky = quiet(1000)
     spiky[::800] = 1.0

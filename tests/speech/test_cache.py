@@ -208,13 +208,13 @@ def test_a_path_that_the_switch_cannot_take_is_refused(tmp_path, name):
 
 def test_a_directory_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CacheError, match="cannot use .*another tts_cache"):
+    with pytest.raises(CacheError, match=r"cannot use .*another tts_cache"):
         WavCache(tmp_path / "file" / "tts_cache")
 
 
 def test_what_cannot_be_written_is_reported(cache):
     (cache.root / "v").write_text("in the way")
-    with pytest.raises(CacheError, match="cannot (use|read)"):
+    with pytest.raises(CacheError, match=r"cannot (use|read)"):
         cache.obtain("v", "ab12", Maker())
 
 

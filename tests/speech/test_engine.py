@@ -121,13 +121,13 @@ def test_espeak_missing_names_the_remedy():
 
 
 def test_a_voice_that_is_not_there_names_the_remedy():
-    with pytest.raises(EngineMissing, match="no voice xx-nope.*--voices"):
+    with pytest.raises(EngineMissing, match=r"no voice xx-nope.*--voices"):
         EspeakEngine("vi", Voice(name="xx-nope")).synthesize("một")
 
 
 @pytest.mark.parametrize("name", ["-w/tmp/x", "../../etc/passwd", "vi;id", "vi\n", "a" * 61])
 def test_a_voice_name_cannot_be_an_option_or_a_path(name):
-    with pytest.raises(EngineMissing, match="voice.name holds characters"):
+    with pytest.raises(EngineMissing, match=r"voice.name holds characters"):
         EspeakEngine("vi", Voice(name=name))
 
 
@@ -140,7 +140,7 @@ def script(tmp_path, body):
 
 def test_an_engine_that_hangs_is_ended(tmp_path):
     program = script(tmp_path, "exec sleep 600\n")
-    with pytest.raises(EngineError, match="took more than 0.3 s"):
+    with pytest.raises(EngineError, match=r"took more than 0.3 s"):
         EspeakEngine("vi", program=program, timeout_s=0.3).synthesize("một")
 
 

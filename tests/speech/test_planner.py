@@ -71,7 +71,8 @@ def test_cuts(text, cuts):
 
 
 def test_the_longest_of_pauses_in_a_row_counts():
-    assert said(["a , . ", Count(1)])[0] == ("a", 0, SENTENCE_MS)
+    assert said(["a, . ", Count(1)])[0] == ("a,", 0, SENTENCE_MS)
+    assert said(["a. , ", Count(1)])[0] == ("a.", 0, SENTENCE_MS)
 
 
 def test_the_same_words_with_the_same_pause_are_one_utterance():

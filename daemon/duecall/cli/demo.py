@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 import yaml
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -208,7 +209,8 @@ def _show(rows: list[Row]) -> None:
             "[green]agrees[/green]" if row.agrees else "[red]DIFFERS[/red]",
         )
     # In a log file there is no terminal to fit: nothing is cut off there.
-    console.print(table, width=console.width if console.is_terminal else 120)
+    wide = console if console.is_terminal else Console(width=120)
+    wide.print(table)
 
 
 def _make_room(folder: Path, keep: int) -> None:

@@ -26,6 +26,12 @@ _LENGTHS = {
     ValidationResult.INVALID_COUNTRY_CODE: "of no country",
     ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "without its area code",
 }
+_UNPARSED = {
+    NumberParseException.INVALID_COUNTRY_CODE: "of no country",
+    NumberParseException.TOO_SHORT_AFTER_IDD: "too short",
+    NumberParseException.TOO_SHORT_NSN: "too short",
+    NumberParseException.TOO_LONG: "too long",
+}
 _UNKNOWN_ZONE = "Etc/Unknown"
 
 
@@ -65,8 +71,9 @@ def parse_phone(text: str, country: str) -> ParsedPhone:
         raise PhoneError("not a phone number", form)
     try:
         number = phonenumbers.parse(text, country)
-    except NumberParseException:
-        raise PhoneError("not a phone number", form) from None
+    except NumberParseException as error:
+        problem = _UNPARSED.get(error.error_type, "not a phone number")
+        raise PhoneError(problem, form) from None
     if not phonenumbers.is_valid_number(number):
         length = phonenumbers.is_possible_number_with_reason(number)
         raise PhoneError(_LENGTHS.get(length, "not in use by any operator"), form)

@@ -446,7 +446,7 @@ class Dialer:
         self.totals.settled += 1
         self.totals.outcomes[outcome.value] = self.totals.outcomes.get(outcome.value, 0) + 1
         today = at.wall.astimezone(ZoneInfo(call.campaign.zone)).date()
-        recorded = call.campaign.record and ending.answered
+        recorded = call.campaign.record and ending.answered and ending.script_started
         self._out.append(
             c.SaveOutcome(
                 attempt=call.attempt,

@@ -80,11 +80,18 @@ def _read_seconds(value: Any) -> Any:
         raise refusal(f"{value!r} is {what}", DURATION_FORM) from None
 
 
+def _strict(value: str, form: str) -> datetime:
+    """strptime takes the digits of every script; campaigns are written in ASCII ones."""
+    if not value.isascii():
+        raise ValueError(value)
+    return datetime.strptime(value, form)
+
+
 def _read_day(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return datetime.strptime(value, "%Y-%m-%d").date()
+        return _strict(value, "%Y-%m-%d").date()
     except ValueError:
         raise refusal(f"{value!r} is not a day", "year-month-day, such as 2026-04-19") from None
 

@@ -10,22 +10,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import soundfile
-
 from duecall.core.campaign import Campaign, Language
 from duecall.core.currency import CURRENCIES
+from duecall.core.ranking import OF_ACCOUNT, OF_CONTACT
 from duecall.core.scalars import did_you_mean
 from duecall.core.site import Site
 from duecall.core.variables import COLUMNS, RESERVED, STANDARD
 from duecall.shell.config_templates import Place, Reference, template_faults
 from duecall.shell.contacts_csv import ContactsFileError, read_header, spoken_currencies
 from duecall.shell.yaml_tree import Tree
+from duecall.speech.faults import SoundFault
+from duecall.speech.recorded import telephone_sound
 from duecall.speech.template import MessageTemplate
 
-SOUND_MAX_S = 300
 _TESTS = re.compile(r"\{[{%][^}]*?\bif\b([^}]*)[%}]\}")  # what stands behind an `if`
 _WORD = re.compile(r"[^\W\d]\w*")
-ORDER_COLUMNS = ("dpd", "balance", "due_date", "interest_rate")
+ORDER_COLUMNS = ("dpd", "balance", "due_date", *sorted(OF_ACCOUNT | OF_CONTACT))
 
 
 def of_campaign(tree: Tree, folder: Path, site: Site | None) -> Iterator[Reference]:
@@ -237,14 +237,12 @@ def _sound(place: Place, sound: Any, folder: Path) -> Iterator[Reference]:
 
 def _sound_problem(path: Path) -> str:
     """What is wrong with this sound file; empty where it can be played."""
+    if not path.exists():
+        return f"no file {path}"
     if not path.is_file():
-        return f"no file {path}" if not path.exists() else f"{path} is not a file"
+        return f"{path} is not a file"
     try:
-        info = soundfile.info(str(path))
-    except (RuntimeError, OSError) as error:  # LibsndfileError is a RuntimeError
-        return f"{path} is not a sound file: {getattr(error, 'error_string', error)}"
-    if not info.frames:
-        return f"{path} holds no sound"
-    if info.duration > SOUND_MAX_S:
-        return f"{path} plays for {info.duration:.0f} s, at most {SOUND_MAX_S}"
+        telephone_sound(path)
+    except SoundFault as fault:
+        return str(fault)
     return ""

@@ -261,10 +261,9 @@ def _named(cells: list[str], header: Header, row: int) -> dict[str, str] | RowFa
         reason = f"has {len(cells)} cells, the header has {len(header.columns)}"
         remedy = f"put cells that hold {header.delimiter!r} or line ends within quotes"
         return RowFault(row, "", reason, remedy)
-    named = dict(zip(header.columns, cells, strict=True))
-    if named.pop("", "").strip():
+    if any(cell.strip() for name, cell in zip(header.columns, cells, strict=True) if not name):
         return RowFault(row, "", "a cell under no column name", "name its column in the header")
-    return named
+    return {name: cell for name, cell in zip(header.columns, cells, strict=True) if name}
 
 
 def _once(parsed: ParsedRow, seen: dict[str, int]) -> ParsedRow | RowFault:

@@ -39,11 +39,12 @@ class SwitchConfig:
     sip_ip, rtp_ip: local addresses, loopback unless told. external_ip: what the carrier sees when
     there is a NAT between, else empty. rtp_ports: first and last. cdr_dir, core_db: absolute paths.
     trunk_passwords: by the trunk's name. extra_modules, extra_interfaces: for tests.
+    The passwords and cdr_dir are filled in by freeswitch_install.
     """
 
-    esl_password: str
-    admin_password: str
-    cdr_dir: Path
+    esl_password: str = ""
+    admin_password: str = ""
+    cdr_dir: Path = Path()
     core_db: str = "core"
     sip_ip: str = "127.0.0.1"
     sip_port: int = 5060
@@ -72,6 +73,8 @@ def templates_folder() -> Path:
 
 def render(site: Site, config: SwitchConfig) -> dict[str, str]:
     """Every file FreeSWITCH needs: path relative to its configuration folder -> text."""
+    if not (config.esl_password and config.admin_password):
+        raise ConfigError("the Event Socket needs a password")
     folder = templates_folder()
     values = _values(site, config, (folder / "gateway.xml").read_text("utf-8"))
     files = {ROOT: fill((folder / ROOT).read_text("utf-8"), values, ROOT)}

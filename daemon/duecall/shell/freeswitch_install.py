@@ -111,7 +111,7 @@ def install(
     changes = _Changes(dry_run, backups)
     var = base / site.folders.var
     settings = replace(
-        config or SwitchConfig("", "", Path()),
+        config or SwitchConfig(),
         esl_password=_password(changes, base / site.switch.password_file, "the daemon's"),
         admin_password=_password(changes, var / _ADMIN_PASSWORD, "for fs_cli"),
         cdr_dir=(base / site.folders.cdr).resolve(),

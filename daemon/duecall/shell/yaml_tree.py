@@ -27,6 +27,9 @@ _NULL = "tag:yaml.org,2002:null"
 _MERGE = "tag:yaml.org,2002:merge"
 # The start of a byte order mark, and what the file then is.
 _MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
+# YAML 1.1 begins a new line at these, editors do not: as blanks they shift no place in the file.
+_NO_BREAKS = {0x85: " ", 0x2028: " ", 0x2029: " "}
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _ENCODING = "UTF-8 text; save it again as UTF-8 (in an editor: Save as, Encoding)"
 # What a YAML error most often comes from, in the words of one who edits campaigns.
 _HINTS = (
@@ -107,7 +110,7 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
 
 def read_tree(path: Path) -> Tree:
     """The file as a tree. Raises ConfigFaults where it is no YAML at all."""
-    text = read_text(path)
+    text = read_text(path).translate(_NO_BREAKS)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -198,8 +201,8 @@ def _mark(mark: Any) -> Spot:
 
 
 def _spot_at(text: str, index: int) -> Spot:
-    line_start = text.rfind("\n", 0, index) + 1
-    return Spot(text.count("\n", 0, index) + 1, index - line_start + 1)
+    ends = [end.end() for end in _LINE_END.finditer(text, 0, index)]
+    return Spot(len(ends) + 1, index - (ends[-1] if ends else 0) + 1)
 
 
 def _yaml_faults(file: str, text: str, error: yaml.YAMLError) -> Iterator[Fault]:

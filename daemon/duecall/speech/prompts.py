@@ -121,19 +121,24 @@ class PromptBook:
         return self._fragment(Utterance(text, personal=personal))
 
     def prepare(self, step: Utterance | Path) -> bool:
-        """Makes the file of one step; False where it was there."""
-        if self.cache.holds(*self._place(step)):
-            return False
-        self._fragment(step)
-        return True
+        """Makes the file of one step; False where it was there, or another thread made it."""
+        made = False
+
+        def make() -> audio.Pcm:
+            nonlocal made
+            made = True
+            return self._made(step)
+
+        self.cache.obtain(*self._place(step), make)
+        return made
 
     def _fragment(self, step: Utterance | Path) -> Fragment:
-        def make() -> audio.Pcm:
-            if isinstance(step, Path):
-                return telephone_sound(step)
-            return self._spoken(step) if step.text else audio.silence(step.lead_ms)
+        return self.cache.obtain(*self._place(step), lambda: self._made(step))
 
-        return self.cache.obtain(*self._place(step), make)
+    def _made(self, step: Utterance | Path) -> audio.Pcm:
+        if isinstance(step, Path):
+            return telephone_sound(step)
+        return self._spoken(step) if step.text else audio.silence(step.lead_ms)
 
     def _spoken(self, step: Utterance) -> audio.Pcm:
         samples, rate_hz = self.engine.synthesize(step.text)

@@ -13,7 +13,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from duecall.speech.faults import SpeechError
+from duecall.speech.converters import to_date
+from duecall.speech.faults import SpeechError, Unspeakable
 from duecall.speech.values import (
     Count,
     Day,
@@ -128,8 +129,10 @@ def _literal(other: object, mine: _Comparable, value: Value) -> _Comparable:
     if isinstance(other, str):
         if isinstance(mine, date):
             try:
-                return date.fromisoformat(other)
-            except ValueError:
+                day = to_date(other)
+                assert isinstance(day, Day)
+                return day.date
+            except Unspeakable:
                 raise ComparisonFault("a date is compared with one written '2025-04-19'") from None
         return other
     raise _refusal(value, other)

@@ -1,0 +1,48 @@
+"""Which switches the tests run on: the pocket switch always, FreeSWITCH where one is found."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from duecall.shell.freeswitch_layout import find_freeswitch, why_no_freeswitch
+
+KINDS = ("pocket", "freeswitch")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--switch", choices=(*KINDS, "all"), default="all", help="only on this switch"
+    )
+
+
+def pytest_report_header() -> str:
+    found = find_freeswitch()
+    where = f"FreeSWITCH at {found}" if found else f"no FreeSWITCH ({why_no_freeswitch()})"
+    return f"switches: {'pocket switch' if _has_pjsip() else 'no pocket switch'}, {where}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for `switch_kind` runs once on each switch."""
+    if "switch_kind" not in metafunc.fixturenames:
+        return
+    wanted = metafunc.config.getoption("--switch")
+    params = []
+    for kind in KINDS:
+        marks = [pytest.mark.switch]
+        if kind == "freeswitch":
+            marks.append(pytest.mark.freeswitch)
+            if find_freeswitch() is None:
+                marks.append(pytest.mark.skip(reason=f"no FreeSWITCH: {why_no_freeswitch()}"))
+        elif not _has_pjsip():
+            marks.append(
+                pytest.mark.skip(reason="no pjsua2-python here (it needs CPython 3.10-3.12)")
+            )
+        if wanted in ("all", kind):
+            params.append(pytest.param(kind, marks=marks))
+    metafunc.parametrize("switch_kind", params, scope="module")
+
+
+def _has_pjsip() -> bool:
+    return importlib.util.find_spec("pjsua2") is not None

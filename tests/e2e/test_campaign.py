@@ -1,0 +1,156 @@
+"""A whole campaign, on each switch: every way a callee behaves leads to the outcome it should."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from duecall.shell.loopback_site import SwitchKind
+from tests.e2e.world import World, rows_with
+
+CALLEES = (
+    "presses-1",
+    "presses-2",
+    "presses-9",
+    "listens",
+    "hangs-up-midway",
+    "busy",
+    "no-answer",
+    "rejects",
+    "unknown-number",
+    "congestion",
+    "answering-machine",
+    "answers-late",
+    "presses-5-then-hears",
+    "not-reachable",
+    "answers-and-hangs-up-at-once",
+    "presses-1-early",
+    "presses-3",
+    "busy|presses-1",
+    "no-answer|busy|listens",
+)
+
+
+@pytest.fixture(scope="module")
+def world(switch_kind: SwitchKind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp(f"campaign-{switch_kind}")
+    trap = folder / "executed"
+    rows = rows_with(*CALLEES)
+    nasty = (
+        "${system touch %s}" % trap,
+        "{} ${bgsystem(touch %s)} |,'\"" % trap,
+        "A\nB\n\napi bgapi system touch " + str(trap),
+        "x" * 10_000,
+    )
+    names = dict(zip((row.number for row in rows_with(*CALLEES[:4])), nasty, strict=True))
+    with World(folder, switch_kind, rows, names=names) as world:
+        world.trap = trap  # type: ignore[attr-defined]
+        world.start_everything()
+        world.wait_finished(timeout_s=150)
+        yield world
+
+
+def test_every_callee_leads_to_its_outcome(world: World) -> None:
+    expected = {row.number: row.expected_outcome for row in world.rows}
+    assert world.last_outcomes() == expected
+
+
+def test_every_attempt_is_one_invite_and_every_invite_an_attempt(world: World) -> None:
+    attempts = Counter(row["phone"] for row in world.report())
+    assert attempts == world.rings()
+    assert max(attempts.values()) <= 3
+
+
+def test_a_retry_waits_as_long_as_its_rule_says(world: World) -> None:
+    times: dict[str, list[float]] = {}
+    for invite in world.field.invites():
+        if not invite.repeat:
+            times.setdefault(invite.number, []).append(invite.unix_time)
+    for moments in times.values():
+        for earlier, later in zip(moments, moments[1:], strict=False):
+            assert later - earlier >= 2.0
+
+
+def test_names_are_data_and_nothing_else(world: World) -> None:
+    assert not world.trap.exists()  # type: ignore[attr-defined]
+
+
+def test_keys_are_written_down_with_their_step(world: World) -> None:
+    keys = {row["phone"]: row["keys"] for row in world.report()}
+    for callee, key in (("presses-2", "2"), ("presses-9", "9"), ("presses-5-then-hears", "5")):
+        (row,) = rows_with(callee)
+        assert keys[row.number] == f"message:{key}"
+
+
+def test_an_answered_call_is_recorded_in_stereo_with_sound_on_both_sides(world: World) -> None:
+    (row,) = rows_with("answering-machine")
+    (attempt,) = [line for line in world.report() if line["phone"] == row.number]
+    sound, rate = soundfile.read(world.site.path("recordings") / attempt["recording"])
+    assert rate == 8000
+    assert sound.ndim == 2
+    callee, duecall = (float(np.sqrt(np.mean(side**2))) for side in sound.T)
+    assert callee > 0.003
+    assert duecall > 0.003
+
+
+def test_the_books_agree(world: World) -> None:
+    lines = world.report()
+    named = {line["recording"] for line in lines if line["recording"]}
+    folder = world.site.path("recordings")
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*.wav")}
+    assert named == there
+    status = world.status()
+    assert status["settled"] == status["sent"] == len(lines)
+    assert sum(status["campaigns"][0]["outcomes"].values()) == len(lines)
+    assert status["alarms"] == []
+
+
+def test_who_opted_out_is_never_called_again(world: World) -> None:
+    (row,) = rows_with("presses-9")
+    before = world.rings()[row.number]
+    again = world.folder / "again.yaml"
+    again.write_text(world.campaign.read_text().replace("name: quick", "name: again"))
+    done = world.site.duecall("start", str(again), timeout=60)
+    assert done.returncode == 0, done.stderr
+    held = world.wait(
+        lambda status: any(
+            c["name"] == "again" and c["done_for"].get("number is on the stop list", 0) == 1
+            for c in status["campaigns"]
+        ),
+        timeout_s=20,
+    )
+    assert held
+    world.site.duecall("stop", "again")
+    assert world.rings()[row.number] == before
+
+
+def test_personal_data_is_not_readable_in_the_database_or_the_log(world: World) -> None:
+    data = b"".join(path.read_bytes() for path in world.site.path("var").glob("duecall.db*"))
+    log = (world.folder / "daemon.log").read_bytes()
+    for row in world.rows:
+        assert row.number.encode() not in data
+        assert row.number.encode() not in log
+    assert "Nguyễn Văn An".encode() not in data
+    assert "Nguyễn Văn An".encode() not in log
+
+
+def test_call_records_are_put_away_when_settled(world: World) -> None:
+    cdr = world.site.path("cdr")
+    attempts = {line["attempt"] for line in world.report()}
+
+    def waiting(_: object) -> bool:
+        return not {path.name.split(".")[0] for path in cdr.glob("*.cdr.json")} & attempts
+
+    world.wait(waiting, timeout_s=60)
+
+
+def test_the_script_takes_the_brief_away_from_call_records(world: World) -> None:
+    records = [path.read_text() for path in Path(world.site.path("cdr")).rglob("*.cdr.json")]
+    answered = [record for record in records if "duecall_result" in record]
+    assert len(answered) >= 10
+    assert not any("duecall_brief" in record for record in answered)
