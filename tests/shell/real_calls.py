@@ -1,4 +1,4 @@
-"""One real FreeSWITCH with telephones, and calls over it: for the tests and for their recordings.
+"""One real switch with telephones, and calls over it: for the tests and for their recordings.
 
 Run as a program it records anew what FreeSWITCH says of each kind of call:
 
@@ -27,7 +27,7 @@ from duecall.shell import originate_line as lines
 from duecall.shell import switch_events
 from duecall.shell.esl_frames import Headers
 from duecall.shell.esl_link import EslLink
-from duecall.shell.loopback_site import LoopbackSite
+from duecall.shell.loopback_site import LoopbackSite, SwitchKind
 from fs_scripts.contract import Brief, KeyAction, Step
 from tests.core.building import NOON_IN_HANOI, target
 from tests.shell.sip_callee import Manner, SipCallee
@@ -54,7 +54,7 @@ MANNERS = {
 
 @dataclass
 class Stage:
-    """A FreeSWITCH that runs, the telephones, and a link with all rights."""
+    """A switch that runs, the telephones, and a link with all rights."""
 
     site: LoopbackSite
     phones: SipCallee
@@ -98,7 +98,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
+def stage(folder: Path, kind: SwitchKind = "freeswitch") -> Iterator[Stage]:
     phones = SipCallee(MANNERS)
     message = folder / "message.wav"
     with wave.open(str(message), "wb") as out:
@@ -108,7 +108,7 @@ def stage(folder: Path) -> Iterator[Stage]:
         out.writeframes(bytes(int(16_000 * MESSAGE_S)))
     with LoopbackSite(
         folder / "site",
-        "freeswitch",
+        kind,
         proxy=f"127.0.0.1:{phones.port}",
         agents=[f"sip:anna@127.0.0.1:{phones.port}"],
     ) as site:

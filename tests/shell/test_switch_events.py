@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duecall.core import events as e
@@ -106,6 +106,7 @@ def test_details_that_only_the_switch_knows() -> None:
     assert gone == JobFailed(attempt_of("no-such-trunk"), "INVALID_GATEWAY")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(STORIES)), st.integers(1, 3))
 def test_doubled_events_tell_nothing_new(kind: str, times: int) -> None:
     doubled = [event for event in recorded(kind) for _ in range(times)]
@@ -114,6 +115,7 @@ def test_doubled_events_tell_nothing_new(kind: str, times: int) -> None:
     assert once == [x for x in STORIES[kind][0] if x != "JobFailed"]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_in_any_order_a_call_ends_once_and_last(data: Any) -> None:
     kind = data.draw(st.sampled_from(sorted(STORIES)))
@@ -143,6 +145,9 @@ def test_another_daemons_calls_are_not_ours() -> None:
     for kind in STORIES:
         assert told(recorded(kind), SwitchEars("duecall:d")) == []
         assert told(recorded(kind), SwitchEars("duecall:d11")) == []
+    [job] = recorded("no-such-trunk")
+    line = job["Job-Command-Arg"].replace(PRESENCE, PRESENCE + "1")
+    assert told([{**job, "Job-Command-Arg": line}]) == []
 
 
 def test_an_agents_failure_is_told_once_whoever_tells_it_first() -> None:

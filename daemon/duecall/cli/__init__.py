@@ -7,8 +7,22 @@ from pathlib import Path
 
 import click
 
-from duecall.cli.common import Context, fail
+from duecall.cli.common import EXIT_NO_DAEMON, Context, fail, in_words
 from duecall.shell.config_file import ConfigFaults
+from duecall.shell.control import ControlError, NoDaemon
+from duecall.shell.database import DATABASE_ERRORS
+from duecall.shell.esl_errors import LinkError
+from duecall.speech.faults import SpeechError
+
+# What a command may meet in the world. Anything else is a fault of Duecall, and shows where.
+FAULTS_OF_THE_WORLD = (
+    OSError,
+    RuntimeError,  # StoreError, VaultError, MigrationError, StartError
+    SpeechError,
+    ControlError,
+    LinkError,
+    *DATABASE_ERRORS,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -57,5 +71,7 @@ def main() -> None:
         for line in str(faults).splitlines():
             click.echo(line, err=True)
         sys.exit(1)
-    except (OSError, RuntimeError) as error:
-        fail(str(error))
+    except NoDaemon as error:
+        fail(str(error), EXIT_NO_DAEMON)
+    except FAULTS_OF_THE_WORLD as error:
+        fail(in_words(error))

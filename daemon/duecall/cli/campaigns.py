@@ -15,11 +15,11 @@ from duecall.cli import cli
 from duecall.cli.common import Context, console, errors, fail, pass_context, progress
 from duecall.core.campaign import Campaign
 from duecall.core.contact_row import ParsedRow, RowFault
-from duecall.shell import config_file, control
+from duecall.shell import config_file
 from duecall.shell.campaign_files import campaign_file
 from duecall.shell.clock import now
 from duecall.shell.config_references import columns_used
-from duecall.shell.contacts_csv import ContactsFileError, read_contacts
+from duecall.shell.contacts_csv import ContactsFileError, check_text, read_contacts
 from duecall.shell.import_contacts import ImportCounts
 from duecall.shell.preparer import Preparer
 from duecall.speech.faults import Unspeakable
@@ -48,7 +48,7 @@ def check(context: Context, campaign: Path, as_json: bool) -> None:
     faults: list[RowFault] = []
     notes: list[RowFault] = []
     with progress("bytes") as bar:
-        for row in _rows(loaded, bar):
+        for row in rows_of(loaded, bar):
             if isinstance(row, RowFault):
                 faults.append(row)
                 continue
@@ -60,8 +60,9 @@ def check(context: Context, campaign: Path, as_json: bool) -> None:
                 continue
             right += 1
     if as_json:
-        shown = [{"row": f.row, "field": f.field, "reason": f.reason, "remedy": f.remedy}
-                 for f in faults]
+        shown = [
+            {"row": f.row, "field": f.field, "reason": f.reason, "remedy": f.remedy} for f in faults
+        ]
         click.echo(json.dumps({"campaign": loaded.name, "right": right, "faults": shown}))
     else:
         _print_rows(faults, notes)
@@ -76,8 +77,11 @@ def check(context: Context, campaign: Path, as_json: bool) -> None:
 @cli.command()
 @CAMPAIGN
 @click.option("--contact", "contract", help="Contract number; without it the first contact.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
-              help="The WAV to write.  [default: CONTRACT.wav here]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The WAV to write.  [default: CONTRACT.wav here]",
+)
 @pass_context
 def listen(context: Context, campaign: Path, contract: str | None, out: Path | None) -> None:
     """Hear what one contact will hear: writes a WAV, and says its text.
@@ -89,15 +93,20 @@ def listen(context: Context, campaign: Path, contract: str | None, out: Path | N
     loaded = config_file.load_campaign(campaign_file(campaign, context.root), context.site)
     wanted = (
         row
-        for row in _rows(loaded, None)
+        for row in rows_of(loaded, None)
         if isinstance(row, ParsedRow) and contract in (None, row.account.contract_number)
     )
     row = next(wanted, None)
     if row is None:
-        fail(f"no contact with contract number {contract} in {loaded.contacts}" if contract
-             else f"no contact of {loaded.contacts} is right; see: duecall check {campaign}")
+        fail(
+            f"no contact with contract number {contract} in {loaded.contacts}"
+            if contract
+            else f"no contact of {loaded.contacts} is right; see: duecall check {campaign}"
+        )
     spoken = Preparer(context.site).message(loaded, row.contact, row.account)
-    path = out or Path(f"{''.join(c if c.isalnum() else '-' for c in row.account.contract_number)}.wav")
+    path = out or Path(
+        f"{''.join(c if c.isalnum() else '-' for c in row.account.contract_number)}.wav"
+    )
     join(spoken, path)
     console.print(spoken.text, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{spoken.ms / 1000:.1f} s: {path}", highlight=False, soft_wrap=True)
@@ -116,22 +125,27 @@ def import_(context: Context, campaign: Path) -> None:
       duecall import campaigns/overdue-vi.yaml
     """
     path = campaign_file(campaign, context.root)
-    counts = load_contacts(context, path)
-    console.print(f"contacts: {counts}", highlight=False)
-    try:
-        control.ask(context.socket, {"do": "imported", "campaign": path.stem})
-    except control.NoDaemon:
-        pass  # it looks into the store when it starts
-
-
-def load_contacts(context: Context, path: Path) -> str:
-    """Import with a progress bar; refused rows go to the screen. A line that says what was done."""
     loaded = config_file.load_campaign(path, context.site)
+    counts = load_contacts(context, loaded, path)
+    console.print(f"contacts: {counts}", highlight=False)
+    # Where no daemon runs: the next one looks into the store when it starts.
+    context.ask_if_there({"do": "imported", "campaign": loaded.name})
+
+
+def load_contacts(context: Context, loaded: Campaign, path: Path) -> str:
+    """Import with a progress bar; refused rows go to the screen. A line that says what was done.
+
+    path: of the campaign's file. A contacts file that is no text to its end changes nothing.
+    """
+    try:
+        check_text(Path(loaded.contacts))
+    except ContactsFileError as error:
+        fail(f"{error}; nothing of it was loaded")
     faults: list[RowFault] = []
     notes: list[RowFault] = []
 
     def right(bar: Progress) -> Iterator[ParsedRow]:
-        for row in _rows(loaded, bar):
+        for row in rows_of(loaded, bar):
             if isinstance(row, RowFault):
                 faults.append(row)
             else:
@@ -147,8 +161,6 @@ def load_contacts(context: Context, path: Path) -> str:
             while block := list(islice(rows, 10_000)):
                 counts += store.import_rows(loaded.name, block)
         store.rank(loaded.name)
-    except ContactsFileError as error:
-        fail(str(error))
     finally:
         store.close()
     _print_rows(faults, notes)
@@ -161,8 +173,8 @@ def load_contacts(context: Context, path: Path) -> str:
     )
 
 
-def _rows(campaign: Campaign, bar: Progress | None) -> Iterator[ParsedRow | RowFault]:
-    """The campaign's contacts file, read on the lender's day. ContactsFileError ends the command."""
+def rows_of(campaign: Campaign, bar: Progress | None) -> Iterator[ParsedRow | RowFault]:
+    """The campaign's contacts file, read on the lender's day; a useless file ends the command."""
     today = now().wall.astimezone(ZoneInfo(campaign.zone)).date()
     path = Path(campaign.contacts)
     task = bar.add_task(path.name, total=path.stat().st_size) if bar else None
@@ -185,5 +197,3 @@ def _print_rows(faults: list[RowFault], notes: list[RowFault]) -> None:
             errors.print(f"{title}: {row}", highlight=False, markup=False, soft_wrap=True)
         if len(rows) > FAULTS_SHOWN:
             errors.print(f"{title}: and {len(rows) - FAULTS_SHOWN} more")
-
-

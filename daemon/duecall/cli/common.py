@@ -1,16 +1,28 @@
-"""What all commands share: the site, the store, the daemon's socket, tables and exit codes."""
+"""What all commands share: the site, the store, the daemon's socket, lines that fit a terminal."""
 
 from __future__ import annotations
 
 import os
 import sys
+import textwrap
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from duecall.core.site import Site
 from duecall.shell import config_file, control
@@ -20,12 +32,45 @@ from duecall.shell.vault import Vault
 console = Console()
 errors = Console(stderr=True)
 EXIT_FAILED, EXIT_NO_DAEMON = 1, 3
+SOCKET_PATH_MAX = 107  # bytes; the kernel's sun_path has 108, one of them ends it
 
 
 def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
     """Say it on stderr, and end."""
-    errors.print(f"[red]error:[/red] {message}", highlight=False, soft_wrap=True)
+    errors.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
     sys.exit(code)
+
+
+def in_words(error: BaseException) -> str:
+    """An error for people: `file: what is wrong` of the system's, the text of any other."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def hang(label: str, text: str, indent: int) -> Text:
+    """A label, and beside it a text that wraps at words under itself; paths are never broken.
+
+    label: as wide as `indent` at most, with its blank; markup is taken. text: taken as it is.
+    """
+    width = max(console.width, indent + 20)
+    wrapped = [
+        line
+        for part in text.splitlines()
+        for line in textwrap.wrap(
+            part, width - indent, break_long_words=False, break_on_hyphens=False
+        )
+        or [""]
+    ]
+    shown = Text.from_markup(label)
+    shown.pad_right(max(0, indent - shown.cell_len))
+    shown.append(("\n" + " " * indent).join(wrapped))
+    return shown
+
+
+def print_lines(lines: Iterable[Text]) -> None:
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 class Context:
@@ -37,8 +82,10 @@ class Context:
     @cached_property
     def site(self) -> Site:
         if not self.config.exists():
-            fail(f"{self.config} does not exist; name one with --config, or begin with the "
-                 "config.yaml that Duecall ships")
+            fail(
+                f"{self.config} does not exist; name one with --config, or begin with the "
+                "config.yaml that Duecall ships"
+            )
         return config_file.load_site(self.config)
 
     @property
@@ -53,7 +100,15 @@ class Context:
 
     @property
     def socket(self) -> Path:
-        return self.folder("var") / "duecall.sock"
+        path = self.folder("var") / "duecall.sock"
+        length = len(os.fsencode(path))
+        if length > SOCKET_PATH_MAX:
+            fail(
+                f"{path} is {length} bytes long, and a Unix socket's path may have "
+                f"{SOCKET_PATH_MAX}: set a shorter `var` under `folders` in {self.config}, or move "
+                "the installation"
+            )
+        return path
 
     def vault(self) -> Vault:
         return Vault.load(self.folder("var") / "duecall.key")
@@ -64,12 +119,26 @@ class Context:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """A question to the running daemon; ends the command where none runs or it says no."""
+        reply = self.ask_if_there(request)
+        if reply is None:
+            fail(
+                f"no daemon listens at {self.socket}; start one with: duecall run", EXIT_NO_DAEMON
+            )
+        return reply
+
+    def ask_if_there(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """The same; None where no daemon runs."""
+        path = self.socket
         try:
-            return control.ask(self.socket, request)
-        except control.NoDaemon as error:
-            fail(str(error), EXIT_NO_DAEMON)
+            return control.ask(path, request)
+        except control.NoDaemon:
+            return None
         except control.ControlError as error:
             fail(str(error))
+        except TimeoutError:
+            fail(f"the daemon at {path} does not answer; see its log")
+        except (OSError, ValueError) as error:
+            fail(f"the daemon at {path} cannot be asked: {in_words(error)}; is it yours?")
 
     def password(self) -> str:
         """The Event Socket's: from the environment, else from the file of config.yaml."""
@@ -91,12 +160,15 @@ class Context:
 
 
 def progress(unit: str) -> Progress:
-    """A bar with count and time left; silent where nobody watches."""
+    """A bar with count and time left; silent where nobody watches.
+
+    unit: of the count, "bytes" with k and M. DUECALL_PROGRESS=1 shows the last state in a log, too.
+    """
+    count: list[ProgressColumn] = [MofNCompleteColumn(), TextColumn(unit)]
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        BarColumn(bar_width=20),
+        *([DownloadColumn()] if unit == "bytes" else count),
         TimeRemainingColumn(),
         console=errors,
         transient=False,

@@ -53,10 +53,21 @@ class Row:
 
 
 @cli.command()
-@click.option("--switch", "kind", type=click.Choice(["pocket", "freeswitch"]), default="pocket",
-              show_default=True, help="The pocket switch needs no FreeSWITCH; it is not one.")
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=FOLDER,
-              help="Where everything is written.", show_default="var/demo")
+@click.option(
+    "--switch",
+    "kind",
+    type=click.Choice(["pocket", "freeswitch"]),
+    default="pocket",
+    show_default=True,
+    help="The pocket switch needs no FreeSWITCH; it is not one.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=FOLDER,
+    help="Where everything is written.",
+    show_default="var/demo",
+)
 @click.option("--keep", default=3, show_default=True, help="Earlier demos to keep.")
 def demo(kind: SwitchKind, folder: Path, keep: int) -> None:
     """Call two dozen contacts who answer, press keys, are busy, hang up, and so on.
@@ -79,7 +90,9 @@ def demo(kind: SwitchKind, folder: Path, keep: int) -> None:
     work = folder / datetime.now().strftime("%Y%m%d-%H%M%S")
     work.mkdir(parents=True)
     rows = _contacts(CAMPAIGN)
-    console.print(f"[bold]Duecall demo[/bold]: {len(rows)} contacts of {CAMPAIGN.name}, {_name(kind)}")
+    console.print(
+        f"[bold]Duecall demo[/bold]: {len(rows)} contacts of {CAMPAIGN.name}, {_name(kind)}"
+    )
     console.print(CHANGED, highlight=False)
     plan = NumberPlan(read_rows())
     people = {row["phone"]: plan.row_of(row["phone"]) for row in rows}
@@ -112,7 +125,8 @@ def demo(kind: SwitchKind, folder: Path, keep: int) -> None:
     console.print(f"report:     {report}", highlight=False, soft_wrap=True)
     console.print(
         f"recordings: {site.path('recordings')} ({len(recordings)} calls)",
-        highlight=False, soft_wrap=True,
+        highlight=False,
+        soft_wrap=True,
     )
     wrong = [row for row in table if not row.agrees]
     console.print(
@@ -133,7 +147,9 @@ def _contacts(campaign: Path) -> list[dict[str, str]]:
     name = yaml.safe_load(campaign.read_text(encoding="utf-8"))["contacts"]
     with (campaign.parent / name).open(encoding="utf-8-sig", newline="") as source:
         # The file writes numbers in all the ways that people do; numbers.csv has them as E.164.
-        return [{**row, "phone": parse_phone(row["phone"], "VN").e164} for row in csv.DictReader(source)]
+        return [
+            {**row, "phone": parse_phone(row["phone"], "VN").e164} for row in csv.DictReader(source)
+        ]
 
 
 def _shortened(campaign: Path, work: Path) -> Path:
@@ -174,9 +190,7 @@ def _watch(site: LoopbackSite, campaign: str) -> None:
             time.sleep(0.5)
 
 
-def _compare(
-    report: Path, contacts: list[dict[str, str]], people: dict[str, Any]
-) -> Iterator[Row]:
+def _compare(report: Path, contacts: list[dict[str, str]], people: dict[str, Any]) -> Iterator[Row]:
     """people: number -> its row of numbers.csv."""
     attempts: dict[str, list[dict[str, str]]] = {}
     with report.open(encoding="utf-8-sig", newline="") as source:
@@ -205,7 +219,12 @@ def _show(rows: list[Row]) -> None:
     table.add_column("")
     for row in rows:
         table.add_row(
-            row.contact[:24], row.callee, row.expected, row.actual, str(row.attempts), row.keys,
+            row.contact[:24],
+            row.callee,
+            row.expected,
+            row.actual,
+            str(row.attempts),
+            row.keys,
             "[green]agrees[/green]" if row.agrees else "[red]DIFFERS[/red]",
         )
     # In a log file there is no terminal to fit: nothing is cut off there.

@@ -28,9 +28,7 @@ def doctor(context: Context, as_json: bool) -> None:
     Example:
       duecall doctor
     """
-    findings = list(
-        examine(context.site, password=_password(context), open_store=context.store)
-    )
+    findings = list(examine(context.site, password=_password(context), open_store=context.store))
     if as_json:
         click.echo(json.dumps([_plain(finding) for finding in findings], indent=2))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import signal
 import sys
@@ -16,17 +17,24 @@ from rich.live import Live
 from rich.logging import RichHandler
 
 from duecall.cli import cli
-from duecall.cli.common import EXIT_NO_DAEMON, Context, console, errors, fail, pass_context
+from duecall.cli.campaigns import load_contacts
+from duecall.cli.common import Context, console, errors, fail, pass_context
+from duecall.cli.prompts import make_prompts
 from duecall.cli.status_view import status_view
-from duecall.shell import control
-from duecall.shell.campaign_files import campaign_file
+from duecall.shell import config_file, control
+from duecall.shell.campaign_files import campaign_file, campaign_name
 from duecall.shell.operator import Operator
 from duecall.shell.service import Service, own_daemon_id
 
 
 @cli.command()
-@click.option("--drain", default=60, show_default=True, metavar="SECONDS",
-              help="After SIGTERM or Ctrl-C: how long live calls may go on.")
+@click.option(
+    "--drain",
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="After SIGTERM or Ctrl-C: how long live calls may go on.",
+)
 @click.option("--log-file", type=click.Path(path_type=Path), help="Log there, not to the screen.")
 @click.option("--verbose", "-v", is_flag=True, help="Log every call.")
 @pass_context
@@ -80,17 +88,19 @@ def run(context: Context, drain: int, log_file: Path | None, verbose: bool) -> N
 def start(context: Context, campaign: Path, paused: bool) -> None:
     """Check a campaign, load its contacts, and let the daemon call them.
 
-    Starting again after a change of the file is safe: contacts already called stay called.
+    Sounds are made before the first call. Starting again after a change of the file is safe:
+    contacts already called stay called.
 
     \b
     Example:
       duecall start campaigns/overdue-vi.yaml
     """
-    from duecall.cli.campaigns import load_contacts  # shares the progress bar
-
     path = campaign_file(campaign, context.root)
-    counts = load_contacts(context, path)
+    loaded = config_file.load_campaign(path, context.site)
+    context.ask({"do": "status"})  # without a daemon nothing is loaded and no sound is made
+    counts = load_contacts(context, loaded, path)
     console.print(f"contacts: {counts}", highlight=False)
+    make_prompts(context, loaded)
     reply = context.ask({"do": "start", "file": str(path.resolve()), "paused": paused})
     state = "loaded, paused" if paused else "started"
     console.print(f"[green]{reply['campaign']}[/green] {state}")
@@ -101,14 +111,16 @@ def _simple(name: str, text: str, done: str) -> None:
     @click.argument("campaign")
     @pass_context
     def command(context: Context, campaign: str) -> None:
-        wanted = Path(campaign).stem if campaign.endswith((".yaml", ".yml")) else campaign
+        wanted = campaign_name(campaign)
         context.ask({"do": name, "campaign": wanted})
         console.print(f"[green]{wanted}[/green] {done}")
 
 
 _simple("pause", "No new calls of this campaign; live ones go on.", "paused")
 _simple("resume", "Go on with a paused campaign.", "resumed")
-_simple("stop", "End a campaign: no new calls, also not after a restart. Live ones go on.", "stopped")
+_simple(
+    "stop", "End a campaign: no new calls, also not after a restart. Live ones go on.", "stopped"
+)
 
 
 @cli.command()
@@ -139,8 +151,6 @@ def status(context: Context, watch: bool, as_json: bool) -> None:
 
 
 def _as_json(value: dict[str, Any]) -> str:
-    import json
-
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
@@ -159,12 +169,10 @@ def _log_to(path: Path | None, verbose: bool) -> None:
 
 
 def _only_one(path: Path) -> IO[str]:
-    """Two daemons on one SQLite file would dial the same contacts; the lock dies with the process."""
+    """Two daemons on one SQLite file would dial the same contacts; the lock dies with its holder."""
     lock = path.open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        fail("another daemon of this installation is running; see: duecall status", EXIT_NO_DAEMON)
+        fail("another daemon of this installation is running; see: duecall status")
     return lock
-
-

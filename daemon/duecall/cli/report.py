@@ -16,8 +16,9 @@ from duecall.shell.report_csv import write_report
 
 @cli.command()
 @click.argument("campaign")
-@click.option("--csv", "csv_path", type=click.Path(path_type=Path, dir_okay=False),
-              help="One row an attempt.")
+@click.option(
+    "--csv", "csv_path", type=click.Path(path_type=Path, dir_okay=False), help="One row an attempt."
+)
 @click.option("--full-phones", is_flag=True, help="Phone numbers whole, not masked, in the CSV.")
 @click.option("--json", "as_json", is_flag=True, help="The tables, for scripts.")
 @pass_context

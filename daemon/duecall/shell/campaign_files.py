@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from duecall.shell.yaml_tree import read_tree
+
 FOLDER = "campaigns"
 
 
@@ -16,3 +18,15 @@ def campaign_file(given: Path, root: Path) -> Path:
     if by_name.exists():
         return by_name
     raise FileNotFoundError(f"no campaign file {given}, and no {by_name}")
+
+
+def campaign_name(given: str) -> str:
+    """The name under which the database has what an operator types, a file or the name itself.
+
+    The file need not be right in all (its contacts may be gone by now); only its name is read.
+    """
+    path = Path(given)
+    if path.suffix not in (".yaml", ".yml"):
+        return given
+    name = read_tree(path).data.get("name") if path.is_file() else None
+    return name if isinstance(name, str) and name else path.stem

@@ -85,6 +85,17 @@ def read_header(path: Path) -> tuple[str, ...]:
     return tuple(column for column in header.columns if column)
 
 
+def check_text(path: Path) -> None:
+    """Read the whole file as text and keep nothing of it. Raises ContactsFileError with the line.
+
+    Whoever takes rows in before the last one is read asks this first: where the encoding breaks in
+    mid-file, the rows before it cannot be trusted either.
+    """
+    with _opened(path) as file:
+        for _ in _Lines(path, file):
+            pass
+
+
 def read_contacts(
     path: Path,
     campaign: Campaign,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from peewee import DatabaseError, OperationalError, SqliteDatabase
+from peewee import DatabaseError, OperationalError, PeeweeException, SqliteDatabase
 
 from duecall.shell import migrations
 from duecall.shell.models import TargetState
@@ -23,6 +24,7 @@ PRAGMAS = (
     ("cache_size", -65_536),  # KiB
     ("temp_store", "memory"),  # sorts never spill personal data to other files
 )
+DATABASE_ERRORS = (PeeweeException, sqlite3.Error)  # what a read may raise beside StoreError
 CHUNK = 500  # parameters of one IN (…), well under the limit of every SQLite
 
 

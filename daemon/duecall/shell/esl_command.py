@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import gevent
 import gevent.event
 
 from duecall.shell.esl_errors import CommandRefused, CommandTimeout, LinkError, UnsafeLine
@@ -28,12 +27,10 @@ class Pending:
 
     def wait(self, timeout_s: float = COMMAND_TIMEOUT_S) -> Frame:
         """Raises LinkLost or CommandTimeout."""
-        try:
-            reply: Frame = self._reply.get(timeout=timeout_s)
-        except gevent.Timeout:
-            raise CommandTimeout(
-                f"the switch did not answer `{self.what}` within {timeout_s:g} s"
-            ) from None
+        self._reply.wait(timeout=timeout_s)
+        if not self._reply.ready():
+            raise CommandTimeout(f"the switch did not answer `{self.what}` within {timeout_s:g} s")
+        reply: Frame = self._reply.get(block=False)
         return reply
 
     def settle(self, reply: Frame) -> None:

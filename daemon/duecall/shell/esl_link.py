@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 RECV_BYTES = 256 * 1024
 QUEUE_MAX_EVENTS = 20_000  # ~10 KB each; more wait in the switch, which drops at 100,000
 EVENTS_A_TURN = 64  # then the other greenlets get theirs
+# Not 0: `gevent.sleep(0)` lets timers and sockets wait for 50 such turns (gevent's
+# CALLBACK_CHECK_COUNT), which is a third of a second of reading.
+PAUSE_S = 1e-6
 SILENCE_S = 60.0  # the switch says HEARTBEAT each 20 s
 CONNECT_TIMEOUT_S = 5.0
 
@@ -147,9 +150,7 @@ class EslLink(greenswitch.InboundESL):  # type: ignore[misc]
         """Commands that were sent and not answered yet."""
         return len(self._waiting)
 
-    def start(
-        self, line: str, headers: Mapping[str, str] | None = None, what: str = ""
-    ) -> Pending:
+    def start(self, line: str, headers: Mapping[str, str] | None = None, what: str = "") -> Pending:
         """Send a command and do not wait for its reply; many may be under way at a time.
 
         what: for messages, in place of the line's first two words. Raises UnsafeLine, or NotReady:
@@ -215,16 +216,23 @@ class EslLink(greenswitch.InboundESL):  # type: ignore[misc]
                 yield self._events.popleft()
                 turn += 1
                 if turn % EVENTS_A_TURN == 0:
-                    gevent.sleep(0)
+                    gevent.sleep(PAUSE_S)
             if self.lost.is_set():
                 return
             self._event_came.clear()
             self._event_came.wait()
 
-    @property
-    def queued(self) -> tuple[Headers, ...]:
-        """Events that wait to be handed out."""
-        return tuple(self._events)
+    def drain(self, quiet_s: float = 0.1, limit_s: float = 2.0) -> None:
+        """Returns when nothing more comes: the link is lost, silent for quiet_s, or limit_s over.
+
+        For the last words of a switch whose other links are lost already.
+        """
+        until_s = time.monotonic() + limit_s
+        seen = -1
+        while seen != self.statistics.bytes and time.monotonic() < until_s:
+            seen = self.statistics.bytes
+            if self.lost.wait(quiet_s):
+                return
 
     # ---- inside: what greenswitch would do, done anew
 
@@ -292,9 +300,7 @@ class EslLink(greenswitch.InboundESL):  # type: ignore[misc]
             )
         self._events.append(event)
         self.statistics.events += 1
-        self.statistics.queue_high_water = max(
-            self.statistics.queue_high_water, len(self._events)
-        )
+        self.statistics.queue_high_water = max(self.statistics.queue_high_water, len(self._events))
         self._event_came.set()
 
     def _take_turns(self) -> None:
@@ -302,7 +308,7 @@ class EslLink(greenswitch.InboundESL):  # type: ignore[misc]
         self._since_turn += 1
         if self._since_turn >= EVENTS_A_TURN:
             self._since_turn = 0
-            gevent.sleep(0)
+            gevent.sleep(PAUSE_S)
 
     def _post(
         self,
@@ -320,13 +326,19 @@ class EslLink(greenswitch.InboundESL):  # type: ignore[misc]
             pending = Pending(what)
             # Both under the lock, or two greenlets' replies would change places.
             self._waiting.append(pending)
+            limit = gevent.Timeout.start_new(timeout_s)
+            # Where sending stops in the middle, nothing more can be said on this link: all that
+            # wait on it, `pending` too, hear that it is lost.
             try:
-                with gevent.Timeout(timeout_s):
-                    self.sock.sendall(data)
-            except (OSError, gevent.Timeout) as error:
-                # Part of it may be on its way: nothing more can be said on this link. `pending`
-                # fails with the others.
+                self.sock.sendall(data)
+            except OSError as error:
                 self._lose(f"sending failed: {error}")
+            except BaseException as error:  # a time limit, ours or not; or the greenlet's end
+                self._lose(f"sending failed: {error!r}")
+                if error is not limit:
+                    raise
+            finally:
+                limit.close()
             return pending
         finally:
             self._sending.release()

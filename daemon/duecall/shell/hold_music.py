@@ -10,7 +10,7 @@ import numpy as np
 RATE_HZ = 8_000
 _BEAT_S = 0.5
 _LEVEL = 0.12  # of full scale: speech follows, it must not startle
-# Semitones above A3; None is a rest. Sixteen bars' worth is enough not to tire in a minute's wait.
+# Semitones above A3, half a second each; played twice, the second time an octave lower: 16 s.
 _MELODY = (3, 7, 10, 15, 14, 10, 7, 10, 5, 8, 12, 17, 15, 12, 8, 12)
 _BASS = (-9, -9, -9, -9, -5, -5, -5, -5, -7, -7, -7, -7, -2, -2, -2, -2)
 

@@ -36,9 +36,7 @@ class UnsafeValue(ValueError):
     """A value that may not stand on a line for the switch. The message does not repeat it."""
 
 
-def originate(
-    command: c.Originate, trunk: Trunk, *, presence: str, recording: Path | None
-) -> str:
+def originate(command: c.Originate, trunk: Trunk, *, presence: str, recording: Path | None) -> str:
     """`originate …` for a callee. presence: marks our channels. recording: absolute.
 
     Raises UnsafeValue or contract.ContractError (a brief that is too long).

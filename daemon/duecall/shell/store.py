@@ -252,6 +252,10 @@ class Store:
         """Claim up to `limit` that are due, in rank order."""
         return self.apply([c.LoadTargets(campaign, limit)], now).loads[0].rows
 
+    def next_up(self, campaign: str, limit: int) -> list[TargetRow]:
+        """Who is called first, in order. Claims nobody: a daemon may take them meanwhile."""
+        return self._targets.next_up(self._key(campaign), limit)
+
     def next_due(self, campaign: str) -> datetime | None:
         return self._targets.next_due(self._key(campaign))
 

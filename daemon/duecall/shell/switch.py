@@ -171,8 +171,12 @@ class Switch:
             self._emit(e.SwitchUp(self._now(), live, same_switch))
             listener = gevent.spawn(self._listen, event_link)
             reason = self._watch(made, broken)
+            self._calls.links = []
+            # What the switch said before the loss is true, and after a shutdown there is no other
+            # evidence: it is read and told before SwitchDown.
+            event_link.drain()
             self._drop(made)
-            listener.join()  # what was heard before the loss is true: it is told before SwitchDown
+            listener.join()
             return reason
         finally:
             self._drop(made)

@@ -245,8 +245,7 @@ def ending_of(variable: Callable[[str], str], attempt_id: str) -> Ending:
         answered=answered_s.isdigit() and int(answered_s) > 0,
         result=result,
         bridged=bool(variable("bridge_uuid") or variable("last_bridge_to")),
-        script_started=result is not None
-        or variable("current_application") not in _BEFORE_SCRIPT,
+        script_started=result is not None or variable("current_application") not in _BEFORE_SCRIPT,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -98,6 +99,14 @@ class TargetStore:
         self._move([row.id for row in taken], S.READY, S.HELD, held_by=self._daemon)
         self._move(unreadable, S.READY, S.DONE, reason=UNREADABLE)
         return taken
+
+    def next_up(self, campaign: CampaignKey, limit: int) -> list[TargetRow]:
+        """The first `limit` ready ones in rank order, left where they are; unreadable ones not."""
+        found = []
+        for row in self._database.run(TAKE, (campaign.id, limit)).fetchall():
+            with suppress(VaultError):
+                found.append(self.read_target(campaign.name, row))
+        return found
 
     def _promote(self, campaign: CampaignKey, now: datetime) -> None:
         fallen = self._database.run(FALLEN_DUE, (campaign.id, to_us(now), PROMOTE_MAX))

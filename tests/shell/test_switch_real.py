@@ -1,4 +1,4 @@
-"""The Switch over a real FreeSWITCH and real SIP: what is told, and what survives a loss."""
+"""The Switch over real switches and real SIP: what is told, and what survives a loss."""
 
 from __future__ import annotations
 
@@ -16,23 +16,19 @@ from duecall.core import events as e
 from duecall.core.attempt import attempt_id
 from duecall.core.outcome import LOST, Ending, Outcome, judge
 from duecall.shell.clock import now
-from duecall.shell.freeswitch_process import find_freeswitch, why_no_freeswitch
+from duecall.shell.esl_link import EslLink
+from duecall.shell.loopback_site import SwitchKind
 from duecall.shell.switch import Switch
 from duecall.shell.switch_events import ending_of
 from fs_scripts import contract
 from tests.shell.real_calls import Stage, stage
 
-pytestmark = [
-    pytest.mark.freeswitch,
-    pytest.mark.skipif(find_freeswitch() is None, reason=why_no_freeswitch() or "no FreeSWITCH"),
-]
-
 LISTENS, AT_ONCE, MIDWAY, BUSY, SILENT, _, LEAVES = (f"+8490000000{n}" for n in range(1, 8))
 
 
 @pytest.fixture(scope="module")
-def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with stage(tmp_path_factory.mktemp("switch")) as made:
+def on(switch_kind: SwitchKind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage(tmp_path_factory.mktemp("switch"), switch_kind) as made:
         yield made
 
 
@@ -152,7 +148,7 @@ def test_a_trunk_that_is_not_there(ear: Ear, on: Stage) -> None:
 
 
 def test_a_script_that_is_not_there(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FreeSWITCH would park the callee in silence for minutes."""
+    """The switch would park the callee in silence for minutes."""
     monkeypatch.setattr(contract, "ENTRY_MODULE", "fs_scripts.nothing")
     attempt = ear.call(LISTENS)
     assert ear.outcome(attempt) is Outcome.SCRIPT_ERROR
@@ -238,7 +234,21 @@ def test_many_calls_at_once_end_once_each(ear: Ear, on: Stage) -> None:
     assert [ear.kinds(one).count("CallEnded") for one in calls] == [1] * len(calls)
 
 
-def test_zz_another_freeswitch_is_noticed(ear: Ear, on: Stage) -> None:
+def test_z_the_last_words_of_a_switch_that_is_shut_down(ear: Ear, on: Stage) -> None:
+    """It writes no call record for calls that it ends itself: its last events are all there is."""
+    calls = [ear.call(SILENT, ring_s=60) for _ in range(5)]
+    for attempt in calls:
+        ear.wait(e.CallRang, attempt)
+    on.site.stop_switch()
+    ear.wait(e.SwitchDown)
+    on.site.start_switch()
+    ear.wait(e.SwitchUp, count=2)
+    told = [type(one) for one in ear.told if isinstance(one, (e.CallEnded, e.SwitchDown))]
+    assert told == [e.CallEnded] * 5 + [e.SwitchDown]
+    _admin_again(on)
+
+
+def test_zz_another_switch_is_noticed(ear: Ear, on: Stage) -> None:
     """Last: it takes the switch down. Calls that went with it leave no record."""
     attempt = ear.call(SILENT, ring_s=60)
     ear.wait(e.CallRang, attempt)
@@ -250,6 +260,10 @@ def test_zz_another_freeswitch_is_noticed(ear: Ear, on: Stage) -> None:
     assert not up.same_switch and up.live == frozenset()
     ear.switch.ask(attempt)
     assert ear.wait(e.CallEnded, attempt).ending.cause == LOST
+    _admin_again(on)
+
+
+def _admin_again(on: Stage) -> None:
     on.admin.close()
-    on.admin = type(on.admin)("127.0.0.1", on.site.esl_port, "", on.site.password, silence_s=None)
+    on.admin = EslLink("127.0.0.1", on.site.esl_port, "", on.site.password, silence_s=None)
     on.admin.connect()

@@ -1,0 +1,108 @@
+"""The supervisor over a switch that drops links, is late, or is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gevent
+
+from duecall.core import events as e
+from duecall.core.attempt import attempt_id
+from tests.shell.fake_switch import FakeSwitch, Received, ok
+from tests.shell.switch_world import LEG, A, B, World, channel, hung_up
+
+
+def test_what_is_asked_at_the_start(fake: FakeSwitch, world: Callable[..., World]) -> None:
+    fake.channels = [
+        {"uuid": A, "presence_data": "duecall:d1"},
+        {"uuid": LEG, "presence_data": "duecall:d1:agent"},
+        {"uuid": B, "presence_data": "duecall:d11"},  # another daemon's; `like` finds it too
+    ]
+    up = world().up().wait(e.SwitchUp)
+    assert (up.live, up.same_switch) == (frozenset({A}), True)
+    subscribed = fake.received.index(Received(fake.lines("event")[0]))
+    asked = fake.received.index(Received(fake.lines("api show")[0]))
+    filters = [fake.received.index(Received(line)) for line in fake.lines("filter")]
+    assert max(filters) < subscribed < asked
+    assert fake.lines("event")[0].endswith("SHUTDOWN CUSTOM duecall::progress")
+
+
+def test_events_meanwhile_come_after_switch_up(
+    fake: FakeSwitch, world: Callable[..., World]
+) -> None:
+    def show(command: Received) -> None:
+        fake.tell(hung_up())
+        fake.answers.pop("api show")
+        return
+
+    fake.answers["api show"] = lambda one: (show(one), fake._reply(None, one))[1]
+    here = world()
+    here.up().wait(e.CallEnded)
+    assert here.kinds() == ["SwitchUp", "CallEnded"]
+
+
+def test_a_loss_is_told_and_mended(fake: FakeSwitch, world: Callable[..., World]) -> None:
+    here = world(command_links=2).up()
+    assert fake.connections == 3
+    fake.tell(channel("CHANNEL_ANSWER"))
+    here.wait(e.CallAnswered)
+    fake.hang_up_on_all()
+    again = here.wait(e.SwitchUp, 2)
+    assert again.same_switch
+    assert here.kinds() == ["SwitchUp", "CallAnswered", "SwitchDown", "SwitchUp"]
+    assert fake.connections == 6
+
+
+def test_one_lost_command_link_is_a_loss(fake: FakeSwitch, world: Callable[..., World]) -> None:
+    here = world().up()
+    fake.peers[-1].close()
+    here.wait(e.SwitchUp, 2)
+    assert here.kinds() == ["SwitchUp", "SwitchDown", "SwitchUp"]
+    assert here.alarms == ["the switch is not there"]
+
+
+def test_what_was_heard_before_the_loss_is_told_before_it(
+    fake: FakeSwitch, world: Callable[..., World]
+) -> None:
+    here = world().up()
+    many = [attempt_id("bank", "overdue", "HD-2", number) for number in range(300)]
+    fake.tell(*(hung_up(one) for one in many))
+    fake.hang_up_on_all()
+    here.wait(e.SwitchUp, 2)
+    assert here.kinds() == ["SwitchUp", *["CallEnded"] * 300, "SwitchDown", "SwitchUp"]
+
+
+def test_another_switch_is_noticed(fake: FakeSwitch, world: Callable[..., World]) -> None:
+    here = world().up()
+    fake.core_uuid = "another"
+    fake.hang_up_on_all()
+    assert not here.wait(e.SwitchUp, 2).same_switch
+    assert here.switch.core_uuid == "another"
+
+
+def test_why_it_is_not_there_is_told_once(fake: FakeSwitch, world: Callable[..., World]) -> None:
+    here = world(password="wrong")
+    here.switch.start()
+    down = here.wait(e.SwitchDown)
+    assert "DUECALL_ESL_PASSWORD" in down.reason and "wrong" not in down.reason
+    fake.wait_for("userauth", 4)
+    assert here.kinds() == ["SwitchDown"]
+    assert not here.switch.up
+
+
+def test_it_comes_up_when_the_switch_does(fake: FakeSwitch, world: Callable[..., World]) -> None:
+    fake.answers["api show"] = ok("-ERR permission denied")
+    here = world()
+    here.switch.start()
+    assert "show" in here.wait(e.SwitchDown).reason
+    fake.answers.clear()
+    here.wait(e.SwitchUp)
+
+
+def test_stopping_is_silent(fake: FakeSwitch, world: Callable[..., World]) -> None:
+    here = world().up()
+    here.switch.stop()
+    assert not here.switch.up
+    fake.tell(hung_up())
+    gevent.sleep(0.05)
+    assert here.kinds() == ["SwitchUp"]
