@@ -40,5 +40,8 @@ say "Virtual environment: $venv ($("$python" --version))"
 extras=test
 if "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then
     extras=test,pocket
+else
+    say "Note: the pocket switch needs CPython 3.10-3.12 (PJSIP has no wheel for this one)."
+    say "Set PYTHON=python3.12 if there is one, or use FreeSWITCH: docs/freeswitch.md"
 fi
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extras]"

@@ -20,6 +20,7 @@ from pocket_switch.worker_link import WorkerLink
 log = logging.getLogger("pocket.broker")
 _HEARTBEAT_S = 20.0
 _REFUSED = "DESTINATION_OUT_OF_ORDER"  # what FreeSWITCH calls every limit of its own
+_PATIENCE_S = 0.3
 _PROFILE = "duecall"  # FreeSWITCH names a gateway's calls by its SIP profile
 Message = dict[str, Any]
 
@@ -109,7 +110,16 @@ class Broker:
     async def _place(self, uuid: str, dial: DialString, endpoint: dict[str, str]) -> str:
         """In the first worker that has room; PJSIP may see that it has none after all."""
         full: set[WorkerLink] = set()
-        while (worker := await self._worker_for(dial.endpoint, uuid, full)) is not None:
+        patience_ends = time.monotonic() + _PATIENCE_S
+        while True:
+            worker = await self._worker_for(dial.endpoint, uuid, full)
+            if worker is None and time.monotonic() < patience_ends:
+                # A call that has just ended may still be on its way out of PJSIP.
+                await asyncio.sleep(0.02)
+                full.clear()
+                continue
+            if worker is None:
+                break
             job = str(uuids.uuid4())
             future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             self._jobs[job] = future
@@ -156,7 +166,7 @@ class Broker:
         if second != self._second:
             self.last_second = self._this_second if second == self._second + 1 else 0
             self._second, self._this_second = second, 0
-        if self.paused or len(self.legs) >= self.max_sessions:
+        if self.paused or len(self.legs.keys() | self._coming) >= self.max_sessions:
             return False
         if self._this_second >= self.calls_per_second:
             return False
@@ -174,8 +184,9 @@ class Broker:
         else:
             rooms = [w for w in self._workers if w.has_room and not w.stopping and w not in full]
             worker = rooms[0] if rooms else None
-            if worker is None and len(self._workers) < self.options.workers:
-                worker = await self._start_worker(len(self._workers))
+            free = set(range(self.options.workers)) - {w.number for w in self._workers}
+            if worker is None and free:
+                worker = await self._start_worker(min(free))
         if worker is None:
             return None
         worker.legs.add(uuid)
@@ -219,7 +230,7 @@ class Broker:
             self._publish(message["event"], event, message["at"], message.get("body", ""))
         elif "answer" in message:
             if future := self._asked.pop(message["answer"], None):
-                future.set_result(message["event"])
+                future.set_result(message["leg"])
         elif "job" in message:
             if waiting := self._jobs.pop(message["job"], None):
                 waiting.set_result(message["reply"])
@@ -257,6 +268,7 @@ class Broker:
             if not worker.stopping:
                 log.error("SIP worker %s died with %d legs", worker.name, len(worker.legs))
             worker.stopping = True
+            self._workers.remove(worker)  # another takes its place when needed
         if worker is self._null:
             self._null = None
         for uuid in list(worker.legs):

@@ -314,6 +314,8 @@ class Channel:
         self.variables["bridge_channel"] = bridge.peer_name
         both = headers.bridge_headers(self, bridge)
         if bridge.leads:
+            self.profile_index += 1
+            self.times.profile = now_us()
             self.publish("CHANNEL_BRIDGE", both)
         else:
             self.state = "CS_EXCHANGE_MEDIA"

@@ -152,7 +152,11 @@ class Commands:
     # ---- the switch
 
     async def _global_getvar(self, text: str) -> str:
-        known = {"core_uuid": self._broker.options.core_uuid, "switchname": NAME}
+        known = {
+            "core_uuid": self._broker.options.core_uuid,
+            "switchname": NAME,
+            "script_dir": str(self._broker.options.scripts),
+        }
         if not text:
             return "\n".join(f"{name}={value}" for name, value in known.items())
         return known.get(text, "")

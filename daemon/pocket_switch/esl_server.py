@@ -34,7 +34,7 @@ class EslServer:
 
     async def listen(self, host: str, port: int) -> int:
         """The port it listens on. Raises OSError when it is taken."""
-        self._server = await asyncio.start_server(self._serve, host, port)
+        self._server = await asyncio.start_server(self._serve, host, port, limit=_LONGEST_COMMAND)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
@@ -74,8 +74,8 @@ class EslServer:
         self._links.add(link)
         try:
             await link.serve()
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
+        except (ConnectionError, ValueError) as error:  # ValueError: a line without an end
+            log.info("an Event Socket link ended: %s", error)
         finally:
             self._links.discard(link)
             writer.close()
@@ -120,7 +120,7 @@ class EslLink:
         lines: list[str] = []
         while True:
             raw = await self._reader.readline()
-            if not raw or len(raw) > _LONGEST_COMMAND:
+            if not raw:
                 return None
             line = raw.decode("utf-8", "replace").rstrip("\r\n")
             if line:

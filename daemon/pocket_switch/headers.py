@@ -90,6 +90,8 @@ def profile(channel: Channel, who: str) -> Headers:
         "Privacy-Hide-Name": "false",
         "Privacy-Hide-Number": "false",
     }
+    if who != "Caller":
+        del event["Profile-Index"], event["Transfer-Source"]
     return {f"{who}-{key}": value for key, value in event.items() if value}
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pocket.sip")
 _TOO_MANY = 70_010  # PJ_ETOOMANY
-_LOG_LEVELS = {"DEBUG": 5, "INFO": 1, "WARNING": 1, "ERROR": 1}
+_LOG_LEVELS = {"DEBUG": 5}  # of PJSIP; its errors come as exceptions, which we log ourselves
 
 
 class NoRoom(RuntimeError):
@@ -45,7 +45,7 @@ class SipStack:
         config.uaConfig.mainThreadOnly = True
         config.uaConfig.maxCalls = CALLS_PER_WORKER
         config.uaConfig.userAgent = "Duecall pocket switch"
-        config.logConfig.level = config.logConfig.consoleLevel = _LOG_LEVELS.get(log_level, 1)
+        config.logConfig.level = config.logConfig.consoleLevel = _LOG_LEVELS.get(log_level, 0)
         media = config.medConfig
         media.clockRate = media.sndClockRate = RATE_HZ
         media.audioFramePtime = media.ptime = FRAME_MS

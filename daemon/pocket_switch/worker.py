@@ -211,7 +211,7 @@ class Worker:
     def _dump(self, message: Message) -> None:
         channel = self._channels.get(message["uuid"])
         self._send(
-            {"answer": message["ask"], "event": headers.of_channel(channel) if channel else None}
+            {"answer": message["ask"], "leg": headers.of_channel(channel) if channel else None}
         )
 
     def _bridge(self, message: Message) -> None:

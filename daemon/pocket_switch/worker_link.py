@@ -85,6 +85,13 @@ class WorkerLink:
             self._process.kill()
             await self._process.wait()
 
+    def _hear(self, message: Message) -> None:
+        try:
+            self._heard(self, message)
+        except Exception:
+            # One message that is not understood must not end the hearing.
+            log.exception("from worker %s: %s", self.name, sorted(message))
+
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
             while line := await reader.readline():
@@ -92,7 +99,7 @@ class WorkerLink:
                 if "ready" in message:
                     self._ready.set_result(True)
                 else:
-                    self._heard(self, message)
+                    self._hear(message)
         except ConnectionError:
             pass
         if not self._ready.done():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
@@ -15,6 +16,7 @@ from tests.pocket_switch.pocket import free_port
 
 PCAPS = Path("/usr/share/sip-tester")  # where Debian's sip-tester keeps its recorded keys
 CALLEE_HZ, AGENT_HZ = 1_000, 700
+_STARTS_MAX = 5
 
 _HEADS = """[last_Via:]
 [last_From:]
@@ -130,7 +132,8 @@ class Callees:
 
     def stop(self) -> None:
         for process in self._processes:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
 
     def _start(self, name: str, echo: bool) -> int:
@@ -142,8 +145,16 @@ class Callees:
             f'<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="{name}">\n'
             + f'{_INVITED}{text}<Reference variables="1,2,3"/>\n</scenario>\n'
         )
-        port = free_port(socket.SOCK_DGRAM)
-        media = free_port(socket.SOCK_DGRAM) // 2 * 2
+        errors = self._folder / f"{name}.err"
+        for _ in range(_STARTS_MAX):
+            port = self._start_once(scenario, errors, echo)
+            if port:
+                return port
+        raise AssertionError(f"SIPp did not start as {name}:\n" + errors.read_text())
+
+    def _start_once(self, scenario: Path, errors: Path, echo: bool) -> int:
+        """Its port; 0 when it ended at once, as it does when a port was taken meanwhile."""
+        port, media = free_port(socket.SOCK_DGRAM), _free_media_port()
         command = [
             *("sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(port)),
             *("-mp", str(media), "-nostdin", *(["-rtp_echo"] if echo else [])),
@@ -153,12 +164,22 @@ class Callees:
             cwd=self._folder,
             env={**os.environ, "TERM": "dumb"},
             stdout=subprocess.DEVNULL,
-            stderr=(self._folder / f"{name}.err").open("wb"),
+            stderr=errors.open("ab"),
             start_new_session=True,
         )
         self._processes.append(process)
-        _until_bound(port, process, self._folder / f"{name}.err")
-        return port
+        return port if _stays_bound(port, process) else 0
+
+
+def _free_media_port() -> int:
+    """SIPp takes this one for sound and the second after it for pictures, each with its RTCP."""
+    while True:
+        first = free_port(socket.SOCK_DGRAM) // 2 * 2
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            for port in range(first, first + 4):
+                probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                probes.enter_context(probe).bind(("127.0.0.1", port))
+            return first
 
 
 def why_no_sipp() -> str:
@@ -170,18 +191,19 @@ def why_no_sipp() -> str:
     return ""
 
 
-def _until_bound(port: int, process: subprocess.Popen[bytes], errors: Path) -> None:
+def _stays_bound(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """SIPp takes its SIP port first and its media ports after it, so look again a little later."""
     until = time.monotonic() + 10
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            break
+    while time.monotonic() < until and process.poll() is None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
-                return
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.3)
+                return process.poll() is None
         time.sleep(0.05)
-    raise AssertionError("SIPp did not start:\n" + errors.read_text())
+    return False
 
 
 def _tone(folder: Path, hertz: int) -> Path:

@@ -76,7 +76,7 @@ class Client:
 
     def job(self, leg: str, seconds: float = 20.0) -> str:
         def done(event: Event) -> bool:
-            return event["Event-Name"] == "BACKGROUND_JOB" and event["Job-UUID"] == leg
+            return bool(event["Event-Name"] == "BACKGROUND_JOB" and event["Job-UUID"] == leg)
 
         return str(self.wait(done, seconds)["_body"])
 

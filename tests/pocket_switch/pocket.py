@@ -106,6 +106,11 @@ class Pocket:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(10)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def client(self, *, listens: bool = True) -> Client:
         client = Client(self.port, f"userauth duecall@duecall:{PASSWORD}")
         self._clients.append(client)

@@ -24,10 +24,7 @@ HostPort = Annotated[
 ]
 DatabaseUrl = Annotated[
     str,
-    matching(
-        r"sqlite:///.+|postgres(ql)?://[^/\s]+/[^/\s]+",
-        "sqlite:///folder/file.db or postgresql://user@host:5432/name",
-    ),
+    matching(r"sqlite:///.+", "sqlite:///folder/file.db"),
 ]
 
 
