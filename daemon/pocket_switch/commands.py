@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pocket_switch import NAME, VERSION_TEXT, causes
@@ -44,6 +45,7 @@ class Commands:
             "version": self._version,
             "uptime": self._uptime,
             "module_exists": self._module_exists,
+            "file_exists": self._file_exists,
             "fsctl": self._fsctl,
             "sofia": self._sofia,
             "hupall": self._hupall,
@@ -160,6 +162,9 @@ class Commands:
         if not text:
             return "\n".join(f"{name}={value}" for name, value in known.items())
         return known.get(text, "")
+
+    async def _file_exists(self, text: str) -> str:
+        return "true" if Path(text).exists() else "false"
 
     async def _version(self, text: str) -> str:
         return VERSION_TEXT + "\n"

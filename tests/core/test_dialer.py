@@ -256,7 +256,7 @@ def test_a_transfer_rings_the_members_in_turn_until_one_answers() -> None:
     world.tell(e.AgentAnswered, attempt.id)
     world.tell(e.CallEnded, attempt.id, Ending("NORMAL_CLEARING", 200, answered=True))
     assert [command.outcome for command in world.of(c.SaveOutcome)] == [Outcome.TRANSFERRED]
-    assert world.dialer.busy_agents == {}
+    assert world.dialer.sent.agents.busy == {}
 
 
 def test_when_no_agent_answers_the_callee_is_told_so() -> None:
@@ -278,11 +278,11 @@ def test_when_no_agent_answers_the_callee_is_told_so() -> None:
 def test_who_waits_while_all_agents_talk_gets_the_next_free_one() -> None:
     world = World()
     attempt = press_one(world)
-    world.dialer.busy_agents["sip:binh@127.0.0.1:5091"] = "somebody else"
+    world.dialer.sent.agents.busy["sip:binh@127.0.0.1:5091"] = "somebody else"
     world.tell(e.AgentFailed, attempt.id, "USER_BUSY")
     assert len(world.of(c.CallAgent)) == 1
     assert world.of(c.SayAndHangUp) == []
-    del world.dialer.busy_agents["sip:binh@127.0.0.1:5091"]
+    del world.dialer.sent.agents.busy["sip:binh@127.0.0.1:5091"]
     world.tick(1)
     assert [command.address for command in world.of(c.CallAgent)][-1] == "sip:binh@127.0.0.1:5091"
 

@@ -41,6 +41,17 @@ def defer(target: TargetRow, until: object, reason: str = "closed") -> DeferTarg
     return DeferTarget(target.as_target(NO_BRIEF), until, reason)  # type: ignore[arg-type]
 
 
+def test_who_is_next_up_can_be_seen_without_claiming_anybody(tmp_path: Path) -> None:
+    store = loaded(tmp_path, 6)
+    first = store.next_up(NAME, 4)
+    assert numbers(store.next_up(NAME, 4)) == numbers(first)
+    assert numbers(store.due_targets(NAME, NOON, 4)) == numbers(first)
+    # Those who are held by a daemon are not next up any more.
+    assert len(store.next_up(NAME, 9)) == 2
+    store.apply([defer(store.next_up(NAME, 1)[0], None)])
+    assert len(store.next_up(NAME, 9)) == 1
+
+
 def test_targets_come_in_the_campaign_s_order(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     order = [{"field": "city"}, {"field": "balance", "descending": True}]

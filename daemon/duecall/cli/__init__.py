@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+import gevent
 
 from duecall.cli.common import EXIT_NO_DAEMON, Context, fail, in_words
 from duecall.shell.config_file import ConfigFaults
@@ -14,6 +15,12 @@ from duecall.shell.database import DATABASE_ERRORS
 from duecall.shell.esl_errors import LinkError
 from duecall.speech.faults import SpeechError
 
+EXIT_CODES = {
+    0: "done",
+    1: "it failed or faults were found",
+    2: "wrong usage",
+    3: "no daemon runs",
+}
 # What a command may meet in the world. Anything else is a fault of Duecall, and shows where.
 FAULTS_OF_THE_WORLD = (
     OSError,
@@ -54,19 +61,18 @@ def cli(context: click.Context, config: Path) -> None:
     context.obj = Context(config)
 
 
+def load_commands() -> None:
+    """Each module registers its commands with `cli`."""
+    from duecall.cli import campaigns, demo, doctor, freeswitch, operate, report  # noqa: F401
+
+
 def main() -> None:
     """Entry point. Faults in files are printed as they are: one a line, file:line:column first."""
-    from duecall.cli import (  # noqa: F401  (each module registers its commands)
-        campaigns,
-        demo,
-        doctor,
-        freeswitch,
-        operate,
-        report,
-    )
-
+    load_commands()
+    hub = gevent.get_hub()
+    hub.NOT_ERROR = (*hub.NOT_ERROR, KeyboardInterrupt)  # Ctrl-C is no fault to report on stderr
     try:
-        cli()
+        cli(prog_name="duecall")
     except ConfigFaults as faults:
         for line in str(faults).splitlines():
             click.echo(line, err=True)

@@ -22,7 +22,7 @@ from duecall.shell.config_references import columns_used
 from duecall.shell.contacts_csv import ContactsFileError, check_text, read_contacts
 from duecall.shell.import_contacts import ImportCounts
 from duecall.shell.preparer import Preparer
-from duecall.speech.faults import Unspeakable
+from duecall.speech.faults import CacheError, Unspeakable
 from duecall.speech.prompts import join
 
 FAULTS_SHOWN = 50
@@ -88,7 +88,8 @@ def listen(context: Context, campaign: Path, contract: str | None, out: Path | N
 
     \b
     Example:
-      duecall listen campaigns/overdue-vi.yaml --contact HD-2026-00017 --out hear.wav
+      duecall listen campaigns/overdue-vi.yaml
+      duecall listen overdue-vi --contact MA-2025-10401 --out hear.wav
     """
     loaded = config_file.load_campaign(campaign_file(campaign, context.root), context.site)
     wanted = (
@@ -107,7 +108,11 @@ def listen(context: Context, campaign: Path, contract: str | None, out: Path | N
     path = out or Path(
         f"{''.join(c if c.isalnum() else '-' for c in row.account.contract_number)}.wav"
     )
-    join(spoken, path)
+    try:
+        join(spoken, path)
+    except CacheError as error:
+        why = error.__context__  # the cache speaks of itself, and this file is not in it
+        fail(f"{path}: {why.strerror}" if isinstance(why, OSError) else str(error))
     console.print(spoken.text, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{spoken.ms / 1000:.1f} s: {path}", highlight=False, soft_wrap=True)
 
@@ -126,6 +131,7 @@ def import_(context: Context, campaign: Path) -> None:
     """
     path = campaign_file(campaign, context.root)
     loaded = config_file.load_campaign(path, context.site)
+    _ = context.socket  # a path that can never be one is told before anything is loaded
     counts = load_contacts(context, loaded, path)
     console.print(f"contacts: {counts}", highlight=False)
     # Where no daemon runs: the next one looks into the store when it starts.

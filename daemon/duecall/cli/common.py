@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+import time
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,7 @@ from duecall.shell.vault import Vault
 console = Console()
 errors = Console(stderr=True)
 EXIT_FAILED, EXIT_NO_DAEMON = 1, 3
+REFRESH_S = 0.1
 SOCKET_PATH_MAX = 107  # bytes; the kernel's sun_path has 108, one of them ends it
 
 
@@ -93,9 +95,10 @@ class Context:
         return self.config.resolve().parent
 
     def folder(self, name: str) -> Path:
-        """One of the site's folders, made if need be; the owner's alone."""
+        """One of the site's folders, made if need be. Ours and our group's: FreeSWITCH may run as
+        another user of it, and reads sounds there. Keys and passwords have narrower rights."""
         path = Path(getattr(self.site.folders, name))
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.mkdir(parents=True, exist_ok=True, mode=0o770)
         return path
 
     @property
@@ -121,9 +124,7 @@ class Context:
         """A question to the running daemon; ends the command where none runs or it says no."""
         reply = self.ask_if_there(request)
         if reply is None:
-            fail(
-                f"no daemon listens at {self.socket}; start one with: duecall run", EXIT_NO_DAEMON
-            )
+            fail(f"no daemon listens at {self.socket}; start one with: duecall run", EXIT_NO_DAEMON)
         return reply
 
     def ask_if_there(self, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -159,19 +160,32 @@ class Context:
         return password
 
 
+class _Bar(Progress):
+    """Drawn when it is told of progress: work that never yields would starve a drawing greenlet."""
+
+    _drawn_s = float("-inf")
+
+    def update(self, *args: Any, **options: Any) -> None:
+        super().update(*args, **options)
+        now_s = time.monotonic()
+        if not self.disable and now_s - self._drawn_s >= REFRESH_S:
+            self._drawn_s = now_s
+            self.refresh()
+
+
 def progress(unit: str) -> Progress:
     """A bar with count and time left; silent where nobody watches.
 
     unit: of the count, "bytes" with k and M. DUECALL_PROGRESS=1 shows the last state in a log, too.
     """
     count: list[ProgressColumn] = [MofNCompleteColumn(), TextColumn(unit)]
-    return Progress(
+    return _Bar(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         *([DownloadColumn()] if unit == "bytes" else count),
         TimeRemainingColumn(),
         console=errors,
-        transient=False,
+        auto_refresh=False,
         disable=not errors.is_terminal and not os.environ.get("DUECALL_PROGRESS"),
     )
 

@@ -1,4 +1,4 @@
-"""`duecall demo`: a whole campaign over real SIP and sound, to callees that behave in known ways."""
+"""`duecall demo`: a campaign over real SIP and sound, to callees that behave in known ways."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from typing import Any
 
 import click
 import yaml
-from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from duecall.cli import cli
 from duecall.cli.common import console, errors, fail
 from duecall.cli.status_view import status_view
+from duecall.core.campaign import MESSAGE_STEP
 from duecall.core.contact_phone import parse_phone
 from duecall.shell import control
 from duecall.shell.loopback_site import REPOSITORY, LoopbackSite, SwitchKind
@@ -212,24 +213,22 @@ def _compare(report: Path, contacts: list[dict[str, str]], people: dict[str, Any
 
 def _show(rows: list[Row]) -> None:
     table = Table(box=None, pad_edge=False)
-    for title in ("contact", "callee", "expected outcome", "actual outcome"):
-        table.add_column(title)
-    table.add_column("attempts", justify="right")
-    table.add_column("keys")
-    table.add_column("")
+    table.add_column("contact", overflow="fold")
+    table.add_column("callee", overflow="fold")
+    for title in ("expected", "came", "calls", "keys", ""):
+        table.add_column(title, justify="right" if title == "calls" else "left", no_wrap=True)
     for row in rows:
         table.add_row(
-            row.contact[:24],
-            row.callee,
+            escape(row.contact[:24]),
+            # numbers.csv has `busy|presses-1`; words with blanks wrap where words end.
+            row.callee.replace("|", ", then ").replace("-", " "),
             row.expected,
             row.actual,
             str(row.attempts),
-            row.keys,
-            "[green]agrees[/green]" if row.agrees else "[red]DIFFERS[/red]",
+            row.keys.replace(f"{MESSAGE_STEP}:", ""),
+            "[green]ok[/green]" if row.agrees else "[red]DIFFERS[/red]",
         )
-    # In a log file there is no terminal to fit: nothing is cut off there.
-    wide = console if console.is_terminal else Console(width=120)
-    wide.print(table)
+    console.print(table)
 
 
 def _make_room(folder: Path, keep: int) -> None:

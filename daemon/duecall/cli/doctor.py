@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.table import Table
+from rich.markup import escape
+from rich.text import Text
 
 from duecall.cli import cli
-from duecall.cli.common import Context, console, pass_context
+from duecall.cli.common import Context, hang, pass_context, print_lines
 from duecall.shell.examination import Finding, examine
 
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
+VERDICT_WIDTH = max(map(len, COLOURS))
 
 
 @cli.command()
@@ -32,16 +35,19 @@ def doctor(context: Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_plain(finding) for finding in findings], indent=2))
     else:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column()
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        for finding in findings:
-            colour = COLOURS[finding.verdict]
-            text = finding.detail + (f"\n-> {finding.remedy}" if finding.remedy else "")
-            table.add_row(f"[{colour}]{finding.verdict}[/{colour}]", finding.what, text)
-        console.print(table)
+        print_lines(_lines(findings))
     raise SystemExit(any(finding.verdict == "wrong" for finding in findings))
+
+
+def _lines(findings: list[Finding]) -> Iterator[Text]:
+    """verdict, what, detail; the remedy on lines of its own."""
+    beside = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        colour = COLOURS[finding.verdict]
+        what = f"{finding.verdict:<{VERDICT_WIDTH}}"
+        label = f"[{colour}]{what}[/{colour}] {escape(finding.what):<{beside}}  "
+        text = finding.detail + (f"\n-> {finding.remedy}" if finding.remedy else "")
+        yield hang(label, text, VERDICT_WIDTH + 1 + beside + 2)
 
 
 def _password(context: Context) -> str | None:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from duecall.cli import cli
-from duecall.cli.common import Context, console, errors, fail, pass_context
+from duecall.cli.common import Context, errors, fail, hang, pass_context, print_lines
 from duecall.shell.freeswitch_config import ConfigError, SwitchConfig
 from duecall.shell.freeswitch_install import install as install_into
 from duecall.shell.freeswitch_layout import FreeSwitchMissing, find_freeswitch, why_no_freeswitch
 
+WIDTH = len("make folder") + 2  # of the longest action
+
 
 @cli.group()
 def freeswitch() -> None:
-    """Set up FreeSWITCH for Duecall (docs/freeswitch.md tells how to get one)."""
+    """Set up FreeSWITCH for Duecall (docs/freeswitch.md tells how to get one).
+
+    \b
+    Example:
+      duecall freeswitch install --dry-run
+    """
 
 
 @freeswitch.command()
@@ -51,7 +57,7 @@ def install(
     \b
     Example:
       duecall freeswitch install --dry-run
-      duecall freeswitch install --prefix /usr/local/freeswitch --sip-ip 192.0.2.10
+      duecall freeswitch install --prefix /usr --sip-ip 192.0.2.10
     """
     found = prefix or find_freeswitch()
     if found is None:
@@ -61,10 +67,7 @@ def install(
         actions = install_into(found, context.site, context.root, config=config, dry_run=dry_run)
     except (FreeSwitchMissing, ConfigError, OSError) as error:
         fail(str(error))
-    table = Table(box=None, pad_edge=False)
-    for title in ("done" if not dry_run else "would do", "file", "note"):
-        table.add_column(title, overflow="fold")
     for action in actions:
-        table.add_row(action.action, str(action.path), action.note)
-    console.print(table)
+        note = f" ({action.note})" if action.note else ""
+        print_lines([hang(f"{action.action:<{WIDTH}}", f"{action.path}{note}", WIDTH)])
     errors.print("Restart FreeSWITCH, then: duecall doctor" if not dry_run else "Nothing changed.")

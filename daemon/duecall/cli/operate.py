@@ -169,7 +169,7 @@ def _log_to(path: Path | None, verbose: bool) -> None:
 
 
 def _only_one(path: Path) -> IO[str]:
-    """Two daemons on one SQLite file would dial the same contacts; the lock dies with its holder."""
+    """Two daemons on one SQLite file would dial the same contacts; it dies with its holder."""
     lock = path.open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import TypeAlias
 
 from duecall.cli.campaigns import rows_of
@@ -16,6 +15,7 @@ from duecall.core.verdict import Denied
 from duecall.shell.clock import now
 from duecall.shell.preparer import Preparer
 from duecall.speech.faults import Unspeakable
+from duecall.speech.prompts import PromptBook
 from duecall.speech.warm import Job, Progress, WarmReport, warm
 from fs_scripts.contract import Brief
 
@@ -72,24 +72,25 @@ def _make(
     preparer = Preparer(context.site)
     mute: dict[str, str] = {}
     asked: list[str] = []  # contract numbers of the jobs, in their order
-
-    def jobs() -> Iterator[Job]:
-        for contact, account in people:
-            try:
-                _, parts, values = preparer.jobs_of(campaign, contact, account)
-            except Unspeakable as error:
-                mute[account.contract_number] = str(error)
-                continue
-            asked.append(account.contract_number)
-            yield parts, values
-
+    jobs: list[Job] = []
+    book: PromptBook | None = None
+    for contact, account in people:
+        try:
+            book, parts, values = preparer.jobs_of(campaign, contact, account)
+        except Unspeakable as error:
+            mute[account.contract_number] = str(error)
+            continue
+        asked.append(account.contract_number)
+        jobs.append((parts, values))
+    if book is None:
+        return WarmReport(0, 0, 0, ()), mute
     with progress("contacts") as bar:
-        task = bar.add_task("prompts", total=len(people))
+        task = bar.add_task("prompts", total=len(jobs))
 
         def tell(done: Progress) -> None:
-            bar.update(task, completed=done.jobs + len(mute))
+            bar.update(task, completed=done.jobs)
 
-        report = warm(preparer.book_of(campaign), jobs(), progress=tell)
+        report = warm(book, jobs, progress=tell)
     mute.update((asked[position], why) for position, why in report.faults)
     return report, mute
 

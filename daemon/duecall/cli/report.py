@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import click
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from duecall.cli import cli
-from duecall.cli.common import Context, console, pass_context
+from duecall.cli.common import Context, console, pass_context, print_lines
 from duecall.core.report import Summary, summarise
+from duecall.shell.campaign_files import campaign_name
 from duecall.shell.report_csv import write_report
 
 
@@ -32,7 +35,7 @@ def report(
       duecall report overdue-vi
       duecall report overdue-vi --csv overdue.csv
     """
-    name = Path(campaign).stem if campaign.endswith((".yaml", ".yml")) else campaign
+    name = campaign_name(campaign)
     store = context.store()
     try:
         with store.reading():
@@ -50,31 +53,37 @@ def report(
 
 
 def _show(name: str, summary: Summary) -> None:
-    console.print(
-        f"[bold]{name}[/bold]: {summary.contacts} contacts, {summary.reached} spoken with, "
-        f"{summary.done} done with, {summary.open} open; "
-        f"{summary.attempts} attempts, {summary.spoke} answered "
-        f"({_share(summary.spoke, summary.attempts)})",
-        highlight=False,
+    people = (
+        f"{summary.contacts} contacts: {summary.reached} spoken with, {summary.done} done with, "
+        f"{summary.open} open"
     )
+    calls = (
+        f"{summary.attempts} attempts: {summary.spoke} answered "
+        f"({_share(summary.spoke, summary.attempts)})"
+    )
+    print_lines([Text(name, style="bold"), Text(people), Text(calls)])
     _table("outcome", summary.by_outcome, summary.attempts)
     _table("share of the message heard", summary.share_heard, summary.spoke)
-    _table("key", {f"{step}: {key}": n for (step, key), n in summary.keys.items()}, 0)
+    _table("key", {f"{step}: {key}": n for (step, key), n in summary.keys.items()})
     for question, options in summary.answers.items():
         _table(f"answer to {question}", options, sum(options.values()))
     promised = {str(day or "no day named"): n for day, n in summary.promises.items()}
-    _table("promised to pay by", promised, 0)
+    _table("promised to pay by", promised)
 
 
-def _table(title: str, counts: dict[str, int], total: int) -> None:
-    if not counts:
+def _table(title: str, counts: dict[str, int], total: int | None = None) -> None:
+    """total: what the shares are of; None: no shares. Nothing is shown where nothing happened."""
+    if not any(counts.values()):
         return
     table = Table(box=None, pad_edge=False)
-    table.add_column(title)
-    table.add_column("count", justify="right")
-    table.add_column("share" if total else "", justify="right")
+    table.add_column(title, overflow="fold")
+    table.add_column("count", justify="right", no_wrap=True)
+    if total is not None:
+        table.add_column("share", justify="right", no_wrap=True)
     for name, count in counts.items():
-        table.add_row(name, str(count), _share(count, total) if total else "")
+        share = [] if total is None else [_share(count, total)]
+        table.add_row(escape(name), str(count), *share)
+    console.print()
     console.print(table)
 
 

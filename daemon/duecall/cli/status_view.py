@@ -1,25 +1,35 @@
-"""`status` as tables that fit a terminal; colours only repeat what the words say."""
+"""`status` as tables that fit 80 columns; colours only repeat what the words say."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+ALARMS_SHOWN = 5
+COLUMNS = ("contacts", "next up", "waiting", "calling", "done", "attempts")
+KEYS = ("contacts", "ready", "waiting", "calling", "done", "attempts")
 
 
 def status_view(status: dict[str, Any]) -> RenderableType:
     """status: the daemon's answer to {"do": "status"} (shell/operator.py)."""
-    parts: list[RenderableType] = [_headline(status), _campaigns(status)]
-    if status["outcomes"]:
-        parts.append(_counts("outcomes since the daemon started", status["outcomes"]))
+    parts: list[RenderableType] = [_headline(status), Text(), _campaigns(status)]
     for campaign in status["campaigns"]:
-        if campaign["held_back"]:
-            parts.append(_counts(f"{campaign['name']}: held back", campaign["held_back"]))
-    for alarm in status["alarms"][-5:]:
+        if campaign["next_due"]:
+            parts.append(Text(f"{campaign['name']}: next due {_local(campaign['next_due'])}"))
+    parts.extend(_counts("outcomes since the daemon started", status["outcomes"]))
+    for campaign in status["campaigns"]:
+        parts.extend(_counts(f"{campaign['name']}: held back", campaign["held_back"]))
+    if status["alarms"]:
+        parts.append(Text())
+    for alarm in status["alarms"][-ALARMS_SHOWN:]:
         fields = " ".join(f"{k}={v}" for k, v in alarm.items() if k not in ("at", "what"))
-        parts.append(Text(f"ALARM {alarm['at'][:19]} {alarm['what']} {fields}", style="red"))
+        parts.append(Text(f"ALARM {_local(alarm['at'])}: {alarm['what']} {fields}", style="red"))
     return Group(*parts)
 
 
@@ -28,12 +38,13 @@ def _headline(status: dict[str, Any]) -> Text:
     text = Text()
     text.append("switch: ")
     text.append(switch, style="green" if switch.startswith("connected") else "red")
-    text.append(f" · live calls: {sum(status['live'].values())}")
-    for stage, count in status["live"].items():
-        text.append(f" {stage} {count}")
-    text.append(f" · sent {status['sent']} · settled {status['settled']}")
+    text.append(f"\nlive calls: {sum(status['live'].values())}")
+    if status["live"]:
+        stages = ", ".join(f"{count} {stage}" for stage, count in status["live"].items())
+        text.append(f" ({stages})")
+    text.append(f"; sent {status['sent']}, settled {status['settled']}")
     if status["draining"]:
-        text.append(" · stopping, no new calls", style="yellow")
+        text.append("; stopping, no new calls", style="yellow")
     if status["database"]:
         text.append(f"\ndatabase: {status['database']}", style="red")
     return text
@@ -43,26 +54,29 @@ def _campaigns(status: dict[str, Any]) -> RenderableType:
     if not status["campaigns"]:
         return Text("no campaign is started; begin with: duecall start campaigns/NAME.yaml")
     table = Table(box=None, pad_edge=False)
-    table.add_column("campaign")
-    table.add_column("state")
-    for title in ("contacts", "waiting", "next up", "calling", "done", "attempts"):
-        table.add_column(title, justify="right")
-    table.add_column("next due")
+    table.add_column("campaign", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    for title in COLUMNS:
+        table.add_column(title, justify="right", no_wrap=True)
     for campaign in status["campaigns"]:
-        table.add_row(
-            campaign["name"],
-            campaign["state"],
-            *(str(campaign[key]) for key in ("contacts", "waiting", "ready", "calling", "done")),
-            str(campaign["attempts"]),
-            (campaign["next_due"] or "")[:16].replace("T", " "),
-        )
+        numbers = (str(campaign[key]) for key in KEYS)
+        table.add_row(escape(campaign["name"]), campaign["state"], *numbers)
     return table
 
 
-def _counts(title: str, counts: dict[str, int]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
-    table.add_column(justify="right")
-    table.add_column()
+def _counts(title: str, counts: dict[str, int]) -> Iterator[RenderableType]:
+    """A heading, and below it how often what happened, the most frequent first."""
+    if not counts:
+        return
+    yield Text(f"\n{title}")
+    table = Table(box=None, pad_edge=True, show_header=False)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
     for name, count in sorted(counts.items(), key=lambda item: -item[1]):
-        table.add_row(str(count), name)
-    return table
+        table.add_row(str(count), escape(name))
+    yield table
+
+
+def _local(moment: str) -> str:
+    """A moment by the clock on the operator's wall, with its zone."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S %Z}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import IntEnum
 
 from duecall.core.contact import Account, Contact
@@ -51,7 +51,8 @@ class Target:
     """One account of one contact in one campaign, claimed from the store and ready to be called.
 
     brief: what the script will be told; attempt_id inside it is filled in by the dialer.
-    phone_hash: keyed hash of the number, the key of L1, caps and stops.
+    phone_hash: keyed hash of the number, the key of L1, caps and stops. spoken_on: the day, where
+    the lender is, of which the brief speaks; None where it speaks of none.
     """
 
     id: int
@@ -63,6 +64,7 @@ class Target:
     past: Past
     brief: Brief
     no_agent: tuple[str, ...] = ()  # sounds said when no agent answers
+    spoken_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

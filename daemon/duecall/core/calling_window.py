@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 from phonenumbers import timezone as number_timezone
@@ -51,8 +51,17 @@ class CallingWindow:
         """May it ring at `at` (UTC) and for `needed_s` seconds more, in all of these zones?"""
         if not zones:
             return Denied("time zone unknown: give the contact a zone", None)
-        end = self._calendar.end
-        for start, close in self._intervals(zones, at):
+        first, end = self._calendar.start, self._calendar.end
+        if first is not None and first > at.date() + timedelta(days=HORIZON_DAYS - 2):
+            again = datetime.combine(first - timedelta(days=2), time(), timezone.utc)
+            return Denied(f"the campaign begins on {first.isoformat()}", again)
+        try:
+            intervals = self._intervals(zones, at)
+        except (ZoneInfoNotFoundError, ValueError):
+            # The number's tables know zones that this machine's may lack.
+            again = at + timedelta(days=1)
+            return Denied("a time zone of the number is not known here: install tzdata", again)
+        for start, close in intervals:
             if close - at <= timedelta(seconds=needed_s):
                 continue
             if start <= at:
@@ -66,7 +75,8 @@ class CallingWindow:
                 "give the contact a zone",
                 None,
             )
-        return Denied("no calling hour in the next two months", None)
+        again = at + timedelta(days=HORIZON_DAYS // 2)
+        return Denied("no calling hour in the next two months", again)
 
     def _intervals(self, zones: tuple[str, ...], at: datetime) -> list[Interval]:
         today = at.date()

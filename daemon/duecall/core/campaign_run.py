@@ -8,49 +8,82 @@ from datetime import datetime, timedelta
 from duecall.core.attempt import Target
 from duecall.core.campaign import Campaign
 from duecall.core.eligibility import Gate
+from duecall.core.moment import Moment
 
 HOPPER_S = 4  # seconds of calling that the hopper holds
 HOPPER_MIN, HOPPER_MAX = 20, 500
 LOOK_AGAIN_S = 30  # other programs may have changed the store without telling
+REASONS_MAX = 100  # reasons told apart in `denied`
+OTHER_REASONS = "other reasons"
 
 
 class CampaignRun:
-    """hopper: targets claimed and prepared, in the campaign's order. look_at: next LoadTargets."""
+    """hopper: targets claimed and prepared, in the campaign's order. look_at: next LoadTargets.
 
-    def __init__(self, campaign: Campaign, calls_per_second: float, at: datetime) -> None:
+    loading: how many were asked for; 0 when no answer is awaited. unwanted: the answer that is
+    awaited is of before a change, and goes back as it comes. changed: targets were put off or
+    settled since the last LoadTargets, so that its answer does not know all that still waits.
+    trouble: why nothing can be said to anybody, while that lasts.
+    """
+
+    def __init__(self, campaign: Campaign, calls_per_second: float, at: Moment) -> None:
         self.campaign = campaign
         self.gate = Gate(campaign)
         self.active = True
         self.hopper: deque[Target] = deque()
-        self.loading = 0  # how many were asked for; 0 when no answer is awaited
-        self.look_at: datetime = at
+        self.loading = 0
+        self.unwanted = False
+        self.changed = False
+        self.look_at: datetime = at.wall
         self.finished = False
+        self.trouble = ""
         self.denied: Counter[str] = Counter()  # why targets were held back, since the start
         self._goal = min(HOPPER_MAX, max(HOPPER_MIN, int(calls_per_second * HOPPER_S)))
+        self._look_by_s = at.mono_s  # a wall clock that is put back must not stop the loading
 
-    def wanted(self, at: datetime) -> int:
+    def wanted(self, at: Moment) -> int:
         """How many targets to ask the store for now; 0 for none."""
-        if not self.active or self.loading or at < self.look_at:
+        if not self.active or self.loading:
+            return 0
+        if at.wall < self.look_at and at.mono_s < self._look_by_s:
             return 0
         room = self._goal - len(self.hopper)
         return room if room >= self._goal // 2 else 0
 
-    def loaded(self, targets: tuple[Target, ...], next_due: datetime | None, at: datetime) -> None:
+    def asked(self, limit: int) -> None:
+        """LoadTargets is on its way: all that was changed before, its answer will know."""
+        self.loading = limit
+        self.changed = False
+
+    def answered(self, taken: int, next_due: datetime | None, trouble: str, at: Moment) -> bool:
+        """The store has answered; taken: targets that it has claimed. False: give them back."""
         asked, self.loading = self.loading, 0
-        self.hopper.extend(targets)
-        if targets:
-            self.finished = False
-        if len(targets) >= asked:
-            self.look_at = at
-            return
-        self.look_at = at + timedelta(seconds=LOOK_AGAIN_S)
-        if next_due is not None:
-            self.look_at = min(self.look_at, max(next_due, at))
+        unwanted, self.unwanted = self.unwanted, False
+        self.trouble = trouble
+        self._look_by_s = at.mono_s + LOOK_AGAIN_S
+        if unwanted or (taken and taken >= asked):
+            self.look_at = at.wall
+            return not unwanted
+        self.look_at = at.wall + timedelta(seconds=LOOK_AGAIN_S)
+        if next_due is not None and not trouble:
+            self.look_by(max(next_due, at.wall))
+        return True
 
     def look_by(self, due: datetime | None) -> None:
         """A target falls due then: look into the store no later."""
         if due is not None:
             self.look_at = min(self.look_at, due)
+
+    def renew(self, at: Moment) -> tuple[int, ...]:
+        """What was loaded is of before a change: the ids go back, and the store is asked anew."""
+        self.unwanted = bool(self.loading)
+        self.look_at = at.wall
+        return self.empty_hopper()
+
+    def hold_back(self, reason: str) -> None:
+        """Count a target that was held back."""
+        known = reason in self.denied or len(self.denied) < REASONS_MAX
+        self.denied[reason if known else OTHER_REASONS] += 1
 
     def empty_hopper(self) -> tuple[int, ...]:
         """Take everything out; the ids go back to the store."""

@@ -137,6 +137,13 @@ class FinishCampaign(Command):
     campaign: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReopenCampaign(Command):
+    """It was finished, and has something to do again."""
+
+    campaign: str
+
+
 # Those that the store carries out, in their order; the others are for the switch and for people.
 STORE_COMMANDS = (
     LoadTargets,
@@ -146,4 +153,5 @@ STORE_COMMANDS = (
     SaveStage,
     SaveOutcome,
     FinishCampaign,
+    ReopenCampaign,
 )

@@ -11,46 +11,28 @@ Whatever else is heard of an attempt that is settled, or twice, or too late, cha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from duecall.core import commands as c
 from duecall.core import events as e
-from duecall.core import retry
-from duecall.core.attempt import Attempt, Stage, Target, attempt_id, recording_name
-from duecall.core.campaign import Campaign
+from duecall.core.attempt import Attempt, Stage, Target, attempt_id
 from duecall.core.campaign_run import CampaignRun
-from duecall.core.key_rules import promised_for
 from duecall.core.line import Line
+from duecall.core.live_call import LiveCall, LiveCalls
 from duecall.core.moment import Moment
-from duecall.core.outcome import NOT_SENT, Ending, Outcome, judge
+from duecall.core.sent_calls import SentCalls
+from duecall.core.settling import settle_unsent
 from duecall.core.site import Site
-from duecall.core.transfer import Transfer, transfer_wait_s
-from duecall.core.verdict import Allowed, Denied
+from duecall.core.transfer import transfer_wait_s
+from duecall.core.verdict import Allowed, Denied, Verdict
 
 HOUSEKEEPING_S = 1.0
-SETUP_GRACE_S = 15  # beyond the ring time, before the switch is asked about a silent call
-TALK_GRACE_S = 30
-ASK_AGAIN_S = 15
 NUMBER_BUSY_S = 60  # the same number is in another live attempt
-
-
-@dataclass(slots=True)
-class LiveCall:
-    """An attempt that is saved and not settled. deadline_s: monotonic; then the switch is asked."""
-
-    attempt: Attempt
-    campaign: Campaign
-    line: Line
-    stage: Stage
-    deadline_s: float = float("inf")
-    answered: bool = False
-    transfer: Transfer | None = None
-    asked: int = 0
-    recovered: bool = False
+UNSENT_MAX_S = 10  # durable for longer, yet not sent: the store may know more by now
 
 
 @dataclass(slots=True)
@@ -59,12 +41,15 @@ class Totals:
 
     sent: int = 0
     settled: int = 0
-    ignored: int = 0  # late, doubled or unknown news
     outcomes: dict[str, int] = field(default_factory=dict)
 
 
 class Dialer:
-    """One for a daemon. All state is here, bounded by channels and hoppers."""
+    """One for a daemon. All state is here, bounded by channels and hoppers.
+
+    decided: the commands of the last `handle`; where it raised, those that it had come to, which
+    must be carried out all the same.
+    """
 
     def __init__(self, site: Site, at: Moment) -> None:
         self._site = site
@@ -72,15 +57,13 @@ class Dialer:
         self.lines = {
             name: Line(name, trunk, at.mono_s) for name, trunk in sorted(site.trunks.items())
         }
-        self.live: dict[str, LiveCall] = {}
-        self.numbers: dict[str, str] = {}  # phone_hash -> the live attempt that rings it (L1)
-        self.busy_agents: dict[str, str] = {}  # address -> attempt id
-        self.switch_up = False
+        self.live = LiveCalls()
+        self.sent = SentCalls(site, self.lines, self.live, self._do, self._close)
         self.draining = False
         self.totals = Totals()
+        self.decided: list[c.Command] = []
         self._next_housekeeping_s = at.mono_s
         self._turn = 0
-        self._out: list[c.Command] = []
         self._handlers: dict[type[e.Event], Callable[[Any], None]] = {
             e.Woke: lambda event: None,
             e.CampaignStarted: self._on_campaign_started,
@@ -94,35 +77,31 @@ class Dialer:
             e.AttemptSaved: self._on_attempt_saved,
             e.AttemptRefused: self._on_attempt_refused,
             e.AttemptsRecovered: self._on_attempts_recovered,
-            e.SwitchUp: self._on_switch_up,
-            e.SwitchDown: self._on_switch_down,
-            e.CallAccepted: self._on_call_accepted,
-            e.CallRang: self._on_call_rang,
-            e.CallAnswered: self._on_call_answered,
-            e.CallParked: self._on_call_parked,
-            e.AgentAnswered: self._on_agent_answered,
-            e.AgentFailed: self._on_agent_failed,
-            e.CallEnded: self._on_call_ended,
+            **self.sent.handlers,
         }
 
     # ---- the door
 
-    def handle(self, event: e.Event) -> list[c.Command]:
-        """Take in one piece of news; answer with what is to be done, in order."""
-        self._out = []
+    def handle(self, event: e.Event, now: Moment | None = None) -> list[c.Command]:
+        """Take in one piece of news; answer with what is to be done, in order.
+
+        now: where the event is old news by now, for it had to wait. Calls are paced by it.
+        """
+        now = now or event.at
+        self.decided = []
         self._handlers[type(event)](event)
-        if event.at.mono_s >= self._next_housekeeping_s:
-            self._next_housekeeping_s = event.at.mono_s + HOUSEKEEPING_S
-            self._ask_about_silent_calls(event.at)
-            self._look_for_agents(event.at)
-        self._send(event.at)
-        self._fill(event.at)
-        return self._out
+        if now.mono_s >= self._next_housekeeping_s:
+            self._next_housekeeping_s = now.mono_s + HOUSEKEEPING_S
+            self.sent.keep_house(now)
+            self._take_back_unsent(now)
+        self._send(now)
+        self._fill(now)
+        return self.decided
 
     def next_wakeup_s(self, at: Moment) -> float:
         """Monotonic time at which to say Woke, if nothing happens before."""
         wake_s = self._next_housekeeping_s
-        if self.switch_up:
+        if self.sent.switch_up:
             for line in self.lines.values():
                 if line.to_send:
                     wake_s = min(wake_s, line.rate.ready_at(at.mono_s))
@@ -137,188 +116,160 @@ class Dialer:
 
     def _on_campaign_started(self, event: e.CampaignStarted) -> None:
         campaign = event.campaign
+        trunk = self._site.trunks.get(campaign.trunk)
+        if trunk is None:
+            fields = (("campaign", campaign.name), ("trunk", campaign.trunk))
+            self._do(c.Alarm("a campaign's trunk is not in config.yaml", fields))
+            return
+        run = CampaignRun(campaign, trunk.calls_per_second, event.at)
+        run.active = not event.paused
         old = self.runs.get(campaign.name)
         if old is not None:
-            self._give_back(old)
-        rate = self._site.trunks[campaign.trunk].calls_per_second
-        run = CampaignRun(campaign, rate, event.at.wall)
-        run.active = not event.paused
-        if old is not None and old.loading:
-            run.loading = old.loading  # its answer is still to come, and belongs to this run
+            self._release(campaign.name, old.renew(event.at))
+            # An answer that is still to come belongs to the new run, and is of before the change.
+            run.loading, run.unwanted = old.loading, old.unwanted
+            if run.active:
+                self._reopen(old)
         self.runs[campaign.name] = run
 
     def _on_campaign_paused(self, event: e.CampaignPaused | e.CampaignStopped) -> None:
         run = self.runs.get(event.name)
         if run is not None:
             run.active = False
-            self._give_back(run)
+            self._release(event.name, run.empty_hopper())
 
     def _on_campaign_resumed(self, event: e.CampaignResumed) -> None:
         run = self.runs.get(event.name)
         if run is not None:
             run.active = True
             run.look_at = event.at.wall
+            self._reopen(run)
 
     def _on_targets_changed(self, event: e.TargetsChanged) -> None:
         run = self.runs.get(event.campaign)
         if run is not None:
-            run.look_at = event.at.wall
-            run.finished = False
+            self._release(event.campaign, run.renew(event.at))
+            if run.active:
+                self._reopen(run)
 
     def _on_number_stopped(self, event: e.NumberStopped) -> None:
+        stop = Denied("number is on the stop list", None)
         for run in self.runs.values():
-            stopped = [t for t in run.hopper if t.phone_hash == event.phone_hash]
-            for target in stopped:
+            for target in [t for t in run.hopper if t.phone_hash == event.phone_hash]:
                 run.hopper.remove(target)
-                self._out.append(c.DeferTarget(target, None, "number is on the stop list"))
+                self._defer(target, stop)
+        for call in self.live.values():
+            if call.attempt.target.phone_hash == event.phone_hash and call.stage < Stage.SENT:
+                call.withdrawn = stop
+        self._take_back_unsent(event.at)
 
     def _on_drain_asked(self, event: e.DrainAsked) -> None:
         self.draining = True
-        for run in self.runs.values():
-            self._give_back(run)
+        for name, run in self.runs.items():
+            self._release(name, run.empty_hopper())
         # What is saved and unsent will not be sent any more: settle it, so that nothing stays open.
-        for line in self.lines.values():
-            while line.to_send:
-                call = self.live[line.to_send.popleft()]
-                self._settle_unsent(call, Denied("the daemon stops", event.at.wall), event.at)
+        self._take_back_unsent(event.at)
 
     # ---- the store
 
     def _on_targets_loaded(self, event: e.TargetsLoaded) -> None:
         run = self.runs.get(event.campaign)
-        if run is None:
+        taken = len(event.targets) + event.withheld
+        believed = run is not None and run.answered(taken, event.next_due, event.failed, event.at)
+        if run is None or not believed or not run.active or self.draining:
+            self._release(event.campaign, [target.id for target in event.targets])
             return
-        run.loaded(event.targets, event.next_due, event.at.wall)
-        if not run.active or self.draining:
-            self._give_back(run)
-        elif not run.hopper and event.next_due is None and not run.finished:
-            if not any(call.campaign.name == event.campaign for call in self.live.values()):
-                run.finished = True
-                self._out.append(c.FinishCampaign(event.campaign))
+        run.hopper.extend(event.targets)
+        if taken:
+            self._reopen(run)
+        if run.hopper or event.next_due is not None or event.failed or run.finished:
+            return
+        if any(self.live.of(event.campaign)):
+            return
+        if taken or run.changed:
+            run.look_at = event.at.wall  # this answer does not know all: ask once more
+        else:
+            run.finished = True
+            self._do(c.FinishCampaign(event.campaign))
 
     def _on_attempt_saved(self, event: e.AttemptSaved) -> None:
         call = self.live.get(event.attempt_id)
-        if call is None or call.stage is not Stage.PLANNED:
-            self.totals.ignored += 1
+        if call is None or call.line is None or call.stage is not Stage.PLANNED:
+            self.sent.ignored += 1
             return
         call.stage = Stage.SAVED
+        call.durable = event.at
         call.line.unsaved.discard(event.attempt_id)
-        if self.draining:
-            self._settle_unsent(call, Denied("the daemon stops", event.at.wall), event.at)
-        else:
-            call.line.to_send.append(event.attempt_id)
+        call.line.to_send.append(event.attempt_id)
+        if self.draining or call.withdrawn:
+            self._take_back_unsent(event.at)
 
     def _on_attempt_refused(self, event: e.AttemptRefused) -> None:
         call = self.live.get(event.attempt_id)
         if call is None or call.stage is not Stage.PLANNED:
-            self.totals.ignored += 1
+            self.sent.ignored += 1
             return
-        self._forget(call)
+        self.live.forget(call)
         again = event.at.wall + timedelta(seconds=NUMBER_BUSY_S)
-        until = None if event.final else again
-        self._defer(call.attempt.target, Denied(event.reason, until))
+        self._defer(call.attempt.target, Denied(event.reason, None if event.final else again))
 
     def _on_attempts_recovered(self, event: e.AttemptsRecovered) -> None:
-        for attempt, stage in event.attempts:
-            run = self.runs.get(attempt.target.campaign)
-            if run is None or attempt.id in self.live:
-                continue
-            line = self.lines[run.campaign.trunk]
-            call = LiveCall(attempt, run.campaign, line, max(stage, Stage.SENT), recovered=True)
-            call.answered = stage >= Stage.ANSWERED
-            self._remember(call)
-
-    # ---- the switch
-
-    def _on_switch_up(self, event: e.SwitchUp) -> None:
-        self.switch_up = True
-        for call in list(self.live.values()):
-            if call.stage >= Stage.SENT and call.attempt.id not in event.live:
-                self._out.append(c.AskSwitch(call.attempt.id))
-            call.deadline_s = min(call.deadline_s, event.at.mono_s + ASK_AGAIN_S)
-
-    def _on_switch_down(self, event: e.SwitchDown) -> None:
-        self.switch_up = False
-
-    def _on_call_accepted(self, event: e.CallAccepted) -> None:
-        if event.attempt_id not in self.live:
-            self.totals.ignored += 1
-
-    def _on_call_rang(self, event: e.CallRang) -> None:
-        self._move(event.attempt_id, Stage.RINGING, event.at)
-
-    def _on_call_answered(self, event: e.CallAnswered) -> None:
-        call = self._move(event.attempt_id, Stage.ANSWERED, event.at)
-        if call is not None:
-            call.answered = True
-            call.deadline_s = event.at.mono_s + call.campaign.max_call + TALK_GRACE_S
-
-    def _on_call_parked(self, event: e.CallParked) -> None:
-        call = self._move(event.attempt_id, Stage.WAITING, event.at)
-        if call is None:
-            return
-        call.answered = True
-        call.transfer = Transfer.wanted(call.campaign, self._site, event.result, event.at)
-        if call.transfer is None:
-            self._out.append(c.HangUp(call.attempt.id, "NORMAL_CLEARING"))
-        else:
-            call.deadline_s = call.transfer.give_up_s + TALK_GRACE_S
-            self._ring_next_agent(call, event.at)
-
-    def _on_agent_answered(self, event: e.AgentAnswered) -> None:
-        call = self._move(event.attempt_id, Stage.BRIDGED, event.at)
-        if call is not None:
-            # They may talk as long as they like; the switch is asked now and then.
-            call.deadline_s = event.at.mono_s + call.campaign.max_call
-
-    def _on_agent_failed(self, event: e.AgentFailed) -> None:
-        call = self.live.get(event.attempt_id)
-        if call is None or call.stage is not Stage.WAITING or call.transfer is None:
-            self.totals.ignored += 1
-            return
-        self._free_agents(call)
-        call.transfer.ringing = False
-        self._ring_next_agent(call, event.at)
-
-    def _on_call_ended(self, event: e.CallEnded) -> None:
-        call = self.live.get(event.attempt_id)
-        if call is None or call.stage in (Stage.PLANNED, Stage.SAVED):
-            self.totals.ignored += 1
-            return
-        if event.from_job and call.stage >= Stage.ANSWERED:
-            # The channel lives, or its own ending is on the way: the job knows less than that.
-            call.deadline_s = min(call.deadline_s, event.at.mono_s + ASK_AGAIN_S)
-            return
-        self._settle(call, event.ending, event.at)
+        self.sent.recover(event, {name: run.campaign for name, run in self.runs.items()})
 
     # ---- what follows
 
+    def _do(self, command: c.Command) -> None:
+        self.decided.append(command)
+
     def _send(self, at: Moment) -> None:
         """Originate what is durable, as the trunk's rate allows; ask the gate once more."""
-        if not self.switch_up:
+        if not self.sent.switch_up:
             return
         for line in self.lines.values():
             while line.to_send and line.rate.ready_at(at.mono_s) <= at.mono_s:
                 call = self.live[line.to_send.popleft()]
-                run = self.runs[call.campaign.name]
-                verdict = run.gate.check(call.attempt.target, at.wall)
-                if isinstance(verdict, Denied) or not run.active:
-                    reason = verdict if isinstance(verdict, Denied) else Denied("paused", at.wall)
-                    self._settle_unsent(call, reason, at)
+                verdict = self._may_send(call, at)
+                if isinstance(verdict, Denied):
+                    self._close(call, settle_unsent(call, verdict, at))
                     continue
                 line.rate.take(at.mono_s)
-                self._originate(call, at)
+                self._originate(call, line, at)
 
-    def _originate(self, call: LiveCall, at: Moment) -> None:
+    def _may_send(self, call: LiveCall, at: Moment) -> Verdict:
+        run = self.runs[call.campaign.name]
+        if call.withdrawn is not None:
+            return call.withdrawn
+        if self.draining:
+            return Denied("the daemon stops", at.wall)
+        if not run.active:
+            return Denied("paused", at.wall)
+        if run.campaign is not call.campaign:
+            return Denied("the campaign was changed", at.wall)
+        if call.durable is None or _seconds(call.durable, at) > UNSENT_MAX_S:
+            return Denied("it waited too long to be sent", at.wall)
+        return run.gate.check(call.attempt.target, at.wall)
+
+    def _take_back_unsent(self, at: Moment) -> None:
+        """Settle what is durable and may not be sent any more, also while the switch is away."""
+        for line in self.lines.values():
+            waiting, line.to_send = line.to_send, deque()
+            for attempt in waiting:
+                call = self.live[attempt]
+                verdict = self._may_send(call, at)
+                if isinstance(verdict, Denied):
+                    self._close(call, settle_unsent(call, verdict, at))
+                else:
+                    line.to_send.append(attempt)
+
+    def _originate(self, call: LiveCall, line: Line, at: Moment) -> None:
         campaign = call.campaign
-        call.stage = Stage.SENT
-        call.deadline_s = at.mono_s + campaign.ring + SETUP_GRACE_S
+        self.sent.begin(call, at)
         self.totals.sent += 1
-        self._out.append(c.SaveStage(call.attempt.id, Stage.SENT, at.wall))
-        self._out.append(
+        self._do(c.SaveStage(call.attempt.id, Stage.SENT, at.wall))
+        self._do(
             c.Originate(
                 attempt=call.attempt,
-                trunk=call.line.name,
+                trunk=line.name,
                 caller_id=campaign.caller_id,
                 caller_name=campaign.caller_name,
                 ring_s=campaign.ring,
@@ -339,21 +290,14 @@ class Dialer:
             if not run.active:
                 continue
             line = self.lines[run.campaign.trunk]
-            while self.switch_up and run.hopper and line.may_save():
+            while self.sent.switch_up and run.hopper and line.may_save(at.mono_s):
                 self._plan(run, run.hopper.popleft(), line, at)
-            wanted = run.wanted(at.wall)
+            wanted = run.wanted(at)
             if wanted:
-                run.loading = wanted
-                self._out.append(c.LoadTargets(run.campaign.name, wanted))
+                run.asked(wanted)
+                self._do(c.LoadTargets(run.campaign.name, wanted))
 
     def _plan(self, run: CampaignRun, target: Target, line: Line, at: Moment) -> None:
-        verdict = run.gate.check(target, at.wall)
-        if isinstance(verdict, Allowed) and target.phone_hash in self.numbers:
-            again = at.wall + timedelta(seconds=NUMBER_BUSY_S)
-            verdict = Denied("the number is in another call", again)
-        if isinstance(verdict, Denied):
-            self._defer(target, verdict)
-            return
         number = target.past.tries + 1
         attempt = Attempt(
             id=attempt_id(target.lender, target.campaign, target.account.contract_number, number),
@@ -361,142 +305,52 @@ class Dialer:
             target=target,
             at=at.wall,
         )
-        call = LiveCall(attempt, run.campaign, line, Stage.PLANNED)
-        line.unsaved.add(attempt.id)
-        self._remember(call)
-        self._out.append(c.SaveAttempt(attempt))
-
-    def _ring_next_agent(self, call: LiveCall, at: Moment) -> None:
-        assert call.transfer is not None
-        agent = call.transfer.next_agent(call.attempt, self.busy_agents, at)
-        if agent is None:
-            if not call.transfer.hopeless(at):
-                return  # all are talking: the music plays on, housekeeping looks again
-            call.transfer = None
-            sounds = call.attempt.target.no_agent
-            self._out.append(
-                c.SayAndHangUp(call.attempt.id, sounds)
-                if sounds
-                else c.HangUp(call.attempt.id, "NORMAL_CLEARING")
-            )
-            call.deadline_s = at.mono_s + TALK_GRACE_S
+        verdict = run.gate.check(target, at.wall)
+        busy = target.phone_hash in self.live.numbers or attempt.id in self.live
+        if isinstance(verdict, Allowed) and busy:
+            again = at.wall + timedelta(seconds=NUMBER_BUSY_S)
+            verdict = Denied("the number is in another call", again)
+        if isinstance(verdict, Denied):
+            self._defer(target, verdict)
             return
-        self.busy_agents[agent.address] = call.attempt.id
-        self._out.append(
-            c.CallAgent(
-                attempt_id=call.attempt.id,
-                leg_id=agent.leg_id,
-                address=agent.address,
-                ring_s=agent.ring_s,
-                caller_id=call.campaign.caller_id,
-                music=agent.first,
-            )
-        )
+        line.unsaved.add(attempt.id)
+        self.live.remember(LiveCall(attempt, run.campaign, line, Stage.PLANNED))
+        self._do(c.SaveAttempt(attempt))
 
-    def _look_for_agents(self, at: Moment) -> None:
-        """Those who wait while all agents talk: in the order in which they called."""
-        for call in list(self.live.values()):
-            if call.stage is Stage.WAITING and call.transfer and not call.transfer.ringing:
-                self._ring_next_agent(call, at)
-
-    def _move(self, attempt: str, stage: Stage, at: Moment) -> LiveCall | None:
-        """To a later stage; None where the news is late, doubled or about nobody."""
-        call = self.live.get(attempt)
-        if call is None or call.stage < Stage.SENT or call.stage >= stage:
-            self.totals.ignored += 1
-            return None
-        call.stage = stage
-        call.asked = 0
-        self._out.append(c.SaveStage(attempt, stage, at.wall))
-        return call
-
-    def _settle(self, call: LiveCall, ending: Ending, at: Moment) -> None:
-        bridged = ending.bridged or call.stage is Stage.BRIDGED
-        answered = ending.answered or call.answered
-        if (bridged, answered) != (ending.bridged, ending.answered):
-            ending = ending.with_seen(answered=answered, bridged=bridged)
-        outcome = judge(ending)
-        past = retry.with_outcome(call.attempt.target.past, outcome, at.wall)
-        decision = retry.decide(call.campaign.retry, past, outcome, at.wall)
-        self._finish(call, outcome, ending, at, decision)
-        if outcome is Outcome.SCRIPT_ERROR:
-            error = ending.result.error if ending.result else "no result"
-            self._out.append(
-                c.Alarm("the dialogue failed", (("attempt", call.attempt.id), ("error", error)))
-            )
-
-    def _settle_unsent(self, call: LiveCall, denied: Denied, at: Moment) -> None:
-        """Saved, but the gate closed before its turn came. It was not sent and never will be."""
-        decision = retry.RetryDecision(denied.until, denied.reason)
-        self._finish(call, Outcome.TECHNICAL, Ending(cause=NOT_SENT), at, decision)
-
-    def _finish(
-        self,
-        call: LiveCall,
-        outcome: Outcome,
-        ending: Ending,
-        at: Moment,
-        decision: retry.RetryDecision,
-    ) -> None:
-        self._forget(call)
+    def _close(self, call: LiveCall, outcome: c.SaveOutcome) -> None:
+        """Settle it: exactly once, for it is forgotten here."""
+        self.live.forget(call)
+        self.sent.agents.free(call.attempt.id)
         run = self.runs.get(call.campaign.name)
         if run is not None:
             # The last call of a campaign may be the one that ends it: look without delay.
-            run.look_by(decision.at if decision.at is not None else at.wall)
+            run.look_by(outcome.next_due or outcome.at)
+            run.changed = True
         self.totals.settled += 1
-        self.totals.outcomes[outcome.value] = self.totals.outcomes.get(outcome.value, 0) + 1
-        today = at.wall.astimezone(ZoneInfo(call.campaign.zone)).date()
-        recorded = call.campaign.record and ending.answered and ending.script_started
-        self._out.append(
-            c.SaveOutcome(
-                attempt=call.attempt,
-                outcome=outcome,
-                ending=ending,
-                at=at.wall,
-                next_due=decision.at,
-                reason=decision.reason,
-                promised_for=promised_for(call.campaign, ending.result, today),
-                recording=recording_name(call.attempt) if recorded else "",
-            )
-        )
+        name = outcome.outcome.value
+        self.totals.outcomes[name] = self.totals.outcomes.get(name, 0) + 1
+        self._do(outcome)
 
     def _defer(self, target: Target, denied: Denied) -> None:
         run = self.runs.get(target.campaign)
         if run is not None:
-            run.denied[denied.reason] += 1
+            run.hold_back(denied.reason)
             run.look_by(denied.until)
-        self._out.append(c.DeferTarget(target, denied.until, denied.reason))
+            run.changed = True
+        self._do(c.DeferTarget(target, denied.until, denied.reason))
 
-    def _remember(self, call: LiveCall) -> None:
-        self.live[call.attempt.id] = call
-        self.numbers[call.attempt.target.phone_hash] = call.attempt.id
-        call.line.taken.add(call.attempt.id)
-
-    def _forget(self, call: LiveCall) -> None:
-        del self.live[call.attempt.id]
-        self.numbers.pop(call.attempt.target.phone_hash, None)
-        call.line.release(call.attempt.id)
-        self._free_agents(call)
-
-    def _free_agents(self, call: LiveCall) -> None:
-        for address, holder in list(self.busy_agents.items()):
-            if holder == call.attempt.id:
-                del self.busy_agents[address]
-
-    def _give_back(self, run: CampaignRun) -> None:
-        ids = run.empty_hopper()
+    def _release(self, campaign: str, ids: Sequence[int]) -> None:
         if ids:
-            self._out.append(c.ReleaseTargets(run.campaign.name, ids))
+            self._do(c.ReleaseTargets(campaign, tuple(ids)))
+            if campaign in self.runs:
+                self.runs[campaign].changed = True
 
-    def _ask_about_silent_calls(self, at: Moment) -> None:
-        """The switch said nothing for too long: ask. A dialogue that outlives its time is ended."""
-        if not self.switch_up:
-            return
-        for call in list(self.live.values()):
-            if call.stage < Stage.SENT or at.mono_s < call.deadline_s:
-                continue
-            call.deadline_s = at.mono_s + ASK_AGAIN_S
-            call.asked += 1
-            if call.asked > 1 and call.stage is not Stage.BRIDGED:
-                self._out.append(c.HangUp(call.attempt.id, "ALLOTTED_TIMEOUT"))
-            self._out.append(c.AskSwitch(call.attempt.id))
+    def _reopen(self, run: CampaignRun) -> None:
+        """It was finished, and goes on: the store has to know."""
+        if run.finished:
+            run.finished = False
+            self._do(c.ReopenCampaign(run.campaign.name))
+
+def _seconds(since: Moment, at: Moment) -> float:
+    """By the clock that went further: the monotonic one stands still while the machine sleeps."""
+    return max(at.mono_s - since.mono_s, (at.wall - since.wall).total_seconds())

@@ -27,15 +27,19 @@ class Gate:
         past, retry = target.past, self._campaign.retry
         if past.counted >= retry.max_attempts:
             return Denied(f"all {retry.max_attempts} attempts used", None)
-        selected = self._selected(target.account, at)
+        local = at.astimezone(self._zone)
+        selected = self._selected(target.account, local)
         if not isinstance(selected, Allowed):
             return selected
         zones = candidate_zones(target.contact.phone, target.contact.zone)
-        return self._window.check(zones, at, needed_s=self._campaign.ring)
+        open_ = self._window.check(zones, at, needed_s=self._campaign.ring)
+        if isinstance(open_, Allowed) and target.spoken_on not in (None, local.date()):
+            return Denied("its message speaks of another day", at)
+        return open_
 
-    def _selected(self, account: Account, at: datetime) -> Verdict:
+    def _selected(self, account: Account, local: datetime) -> Verdict:
+        """local: the clock where the lender keeps its books."""
         selection = self._campaign.selection
-        local = at.astimezone(self._zone)
         dpd = dpd_on(account.due_date, local.date())
         tomorrow = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         # Days past due change at midnight where the lender keeps its books: look again then.

@@ -68,11 +68,15 @@ class TargetsLoaded(Event):
     """The answer to LoadTargets: those due now, in order, their prompts ready.
 
     next_due: wall time at which the next waiting target falls due; None when none waits.
+    withheld: how many more were claimed, to whom nothing can be said; they are put off already.
+    failed: why no target of the campaign could be prepared; those claimed are given back already.
     """
 
     campaign: str
     targets: tuple[Target, ...]
     next_due: datetime | None = None
+    withheld: int = 0
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +169,13 @@ class CallEnded(Event):
 @dataclass(frozen=True, slots=True)
 class AttemptsRecovered(Event):
     """At start: attempts of an earlier life that have no outcome. They may have been sent, so they
-    are never sent again; the switch and its call records tell what became of them."""
+    are never sent again; the switch and its call records tell what became of them.
+
+    campaigns: those of these attempts, whether they run or not.
+    """
 
     attempts: tuple[tuple[Attempt, Stage], ...]
+    campaigns: tuple[Campaign, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,16 @@ class Line:
         self.to_send: deque[str] = deque()  # durable, waiting for their turn
         self._ahead = max(1, math.ceil(trunk.calls_per_second * SAVED_AHEAD_S))
 
-    def may_save(self) -> bool:
-        """Is there a channel for one more attempt, and not too much saved ahead of its turn?"""
+    def may_save(self, now_s: float) -> bool:
+        """Is there a channel for one more attempt, and is its turn near? One that is saved long
+        before it is sent knows nothing of an opt-out in between."""
         return (
             len(self.taken) < self.trunk.channels
             and len(self.unsaved) + len(self.to_send) < self._ahead
+            and self.rate.ready_at(now_s) <= now_s + SAVED_AHEAD_S
         )
 
     def release(self, attempt_id: str) -> None:
+        """Its channel is free."""
         self.taken.discard(attempt_id)
         self.unsaved.discard(attempt_id)

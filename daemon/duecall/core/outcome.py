@@ -118,7 +118,7 @@ class Ending:
 
 def judge(ending: Ending) -> Outcome:
     """The one outcome of a call that is over. Total: any cause has an outcome."""
-    if ending.cause == LOST:
+    if ending.cause == LOST and not ending.bridged and ending.result is None:
         return Outcome.UNKNOWN
     if ending.answered:
         return _judge_answered(ending)

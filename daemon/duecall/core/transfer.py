@@ -12,6 +12,8 @@ from duecall.core.moment import Moment
 from duecall.core.site import AgentGroup, Site
 from fs_scripts.contract import TRANSFER, Result
 
+AGENT_GRACE_S = 5  # beyond an agent's ring time, before he is taken to have failed
+
 
 @dataclass(frozen=True, slots=True)
 class NextAgent:
@@ -23,14 +25,14 @@ class NextAgent:
 
 @dataclass(slots=True)
 class Transfer:
-    """tried: how many members of the group were rung. give_up_s: monotonic. ringing: one is rung
-    right now."""
+    """tried: how many members of the group were rung. Monotonic: give_up_s; rings_until_s, when
+    the one who is rung now has had his time, should nothing be heard of him."""
 
     group: AgentGroup
     give_up_s: float
     untried: list[str]
     tried: int = 0
-    ringing: bool = False
+    rings_until_s: float = 0.0
 
     @classmethod
     def wanted(cls, campaign: Campaign, site: Site, result: Result, at: Moment) -> Transfer | None:
@@ -51,14 +53,22 @@ class Transfer:
             if address not in busy:
                 self.untried.remove(address)
                 self.tried += 1
-                self.ringing = True
+                self.rings_until_s = at.mono_s + ring_s + AGENT_GRACE_S
                 leg = agent_leg_id(attempt.id, self.tried)
                 return NextAgent(address, leg, ring_s, first=self.tried == 1)
         return None
 
+    def ringing(self, at: Moment) -> bool:
+        """Is an agent rung for this callee now?"""
+        return at.mono_s < self.rings_until_s
+
+    def failed(self) -> None:
+        """The one who was rung did not come."""
+        self.rings_until_s = 0.0
+
     def hopeless(self, at: Moment) -> bool:
         """Nobody is left to ring, or the callee has waited long enough."""
-        return not self.ringing and (not self.untried or self.give_up_s - at.mono_s < 1)
+        return not self.ringing(at) and (not self.untried or self.give_up_s - at.mono_s < 1)
 
 
 def transfer_wait_s(campaign: Campaign, site: Site) -> int:

@@ -14,7 +14,7 @@ def campaign_file(given: Path, root: Path) -> Path:
     places that were looked at."""
     if given.exists():
         return given
-    by_name = root / FOLDER / f"{given.name}.yaml"
+    by_name = root / FOLDER / f"{given.name.removesuffix('.yaml')}.yaml"
     if by_name.exists():
         return by_name
     raise FileNotFoundError(f"no campaign file {given}, and no {by_name}")

@@ -20,6 +20,8 @@ from gevent.server import StreamServer
 
 log = logging.getLogger(__name__)
 LINE_MAX = 1_000_000
+SILENCE_S = 60  # a client that asks nothing for so long is sent away
+CLIENTS_MAX = 64
 Answerer = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -45,7 +47,7 @@ class ControlServer:
         finally:
             os.umask(old_mask)
         self._listener.listen(64)
-        self._server = StreamServer(self._listener, self._serve)
+        self._server = StreamServer(self._listener, self._serve, spawn=CLIENTS_MAX)
 
     def start(self) -> None:
         self._server.start()
@@ -55,18 +57,37 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
 
     def _serve(self, connection: socket.socket, _address: object) -> None:
-        with connection, connection.makefile("rwb") as stream:
-            while line := stream.readline(LINE_MAX):
-                try:
-                    request = json.loads(line)
-                    reply = self._answer(request)
-                except ControlError as error:
-                    reply = {"ok": False, "error": str(error)}
-                except Exception:
-                    log.exception("a control request failed")
-                    reply = {"ok": False, "error": "the daemon failed at this; see its log"}
-                stream.write(json.dumps(reply, ensure_ascii=False).encode() + b"\n")
-                stream.flush()
+        connection.settimeout(SILENCE_S)
+        try:
+            with connection, connection.makefile("rwb") as stream:
+                while line := stream.readline(LINE_MAX):
+                    whole = line.endswith(b"\n")
+                    reply = self._reply(line) if whole else _no("a request is one line of JSON")
+                    stream.write(json.dumps(reply, ensure_ascii=False).encode() + b"\n")
+                    stream.flush()
+                    if not whole:
+                        return
+        except OSError as error:
+            log.debug("a control connection ended: %s", error)
+
+    def _reply(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+        except (ValueError, RecursionError):
+            return _no("a request is one line of JSON")
+        if not isinstance(request, dict):
+            return _no("a request is a JSON object, such as {\"do\": \"status\"}")
+        try:
+            return self._answer(request)
+        except ControlError as error:
+            return _no(str(error))
+        except Exception:
+            log.exception("a control request failed")
+            return _no("the daemon failed at this; see its log")
+
+
+def _no(why: str) -> dict[str, Any]:
+    return {"ok": False, "error": why}
 
 
 def ask(path: Path, request: dict[str, Any], timeout_s: float = 30.0) -> dict[str, Any]:
@@ -80,12 +101,22 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float = 30.0) -> dict[st
         raise NoDaemon(
             f"no daemon listens at {path}; start one with: duecall run"
         ) from None
-    with connection, connection.makefile("rwb") as stream:
-        stream.write(json.dumps(request, ensure_ascii=False).encode() + b"\n")
-        stream.flush()
-        line = stream.readline()
-    if not line:
-        raise ControlError("the daemon closed the connection without an answer")
+    except OSError as error:
+        connection.close()
+        raise ControlError(f"{path}: the daemon cannot be reached: {error}") from None
+    try:
+        with connection, connection.makefile("rwb") as stream:
+            stream.write(json.dumps(request, ensure_ascii=False).encode() + b"\n")
+            stream.flush()
+            line = stream.readline()
+    except TimeoutError:
+        raise ControlError(
+            f"the daemon did not answer within {timeout_s:g} s; see its log"
+        ) from None
+    except OSError as error:
+        raise ControlError(f"the connection to the daemon broke: {error}") from None
+    if not line.endswith(b"\n"):
+        raise ControlError("the daemon closed the connection without an answer; see its log")
     reply: dict[str, Any] = json.loads(line)
     if not reply.pop("ok", False):
         raise ControlError(str(reply.get("error", "refused")))

@@ -132,6 +132,7 @@ def _switch(site: Site, password: str) -> Iterator[Finding]:
                 else Finding("wrong", f"module {module}", "not loaded", INSTALL)
             )
         yield _script(link)
+        yield _prompts(link, Path(site.folders.tts_cache))
         for name in site.trunks:
             yield _gateway(link, name)
     except LinkError as error:
@@ -152,6 +153,20 @@ def _script(link: EslLink) -> Finding:
         if not theirs.is_file() or theirs.read_bytes() != mine.read_bytes():
             return Finding("wrong", "scripts", f"{theirs} is not this version's", INSTALL)
     return Finding("ok", "scripts", str(entry.parent))
+
+
+def _prompts(link: EslLink, cache: Path) -> Finding:
+    """A sound file put where prompts are: does the switch, which may be another user, find it?"""
+    remedy = f"let the user that the switch runs as read {cache} and enter the folders above it"
+    try:
+        with tempfile.NamedTemporaryFile(dir=cache, prefix="doctor-", suffix=".wav") as probe:
+            Path(probe.name).chmod(0o644)
+            seen = link.api(f"file_exists {probe.name}").strip()
+    except (OSError, ValueError) as error:
+        return Finding("wrong", "prompts", str(error), remedy)
+    if seen != "true":
+        return Finding("wrong", "prompts", f"the switch does not see files in {cache}", remedy)
+    return Finding("ok", "prompts", f"the switch sees {cache}")
 
 
 def _gateway(link: EslLink, name: str) -> Finding:

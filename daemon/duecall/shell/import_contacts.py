@@ -27,7 +27,13 @@ BATCH = 1_000
 BREATH_S = 0.002
 PLAIN_FIELDS = frozenset({"dpd", "due_date", "balance", "interest_rate", "currency"})
 # Reasons of the gate, the prompts and the store that lie in the row itself: new data, new chance.
-KEPT_BACK_BY_DATA = ("not selected", "cannot be spoken", UNREADABLE)
+KEPT_BACK_BY_DATA = (
+    "not selected",
+    "cannot be spoken",
+    "time zone unknown",
+    "no hour fits",
+    UNREADABLE,
+)
 S = TargetState
 
 

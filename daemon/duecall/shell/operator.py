@@ -18,9 +18,11 @@ from duecall.shell.clock import now
 from duecall.shell.config_file import ConfigFaults, load_campaign
 from duecall.shell.control import ControlError
 from duecall.shell.service import Service
-from duecall.shell.store import StatusCounts
+from duecall.shell.store import StatusCounts, StoreBusy, StoreError
 
 log = logging.getLogger(__name__)
+COUNT_S = 5.0  # so long a status waits for the database
+NOT_COUNTED: tuple[StatusCounts, datetime | None] = (StatusCounts({}, 0, 0, {}, {}, 0), None)
 STATES = {"pause": "paused", "resume": "running", "stop": "stopped"}
 NEWS: dict[str, type[e.CampaignPaused] | type[e.CampaignResumed] | type[e.CampaignStopped]] = {
     "pause": e.CampaignPaused,
@@ -32,6 +34,7 @@ NEWS: dict[str, type[e.CampaignPaused] | type[e.CampaignResumed] | type[e.Campai
 class Operator:
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._counted: dict[str, tuple[StatusCounts, datetime | None]] = {}
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
             "start": self._start,
@@ -46,16 +49,21 @@ class Operator:
         do = self._answers.get(str(request.get("do")))
         if do is None:
             raise ControlError(f"unknown request {request.get('do')!r}")
-        return {"ok": True, **do(request)}
+        try:
+            return {"ok": True, **do(request)}
+        except StoreError as error:
+            raise ControlError(str(error)) from None
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
-        path = Path(str(request["file"]))
+        path = Path(str(request.get("file")))
         try:
             campaign = load_campaign(path, self._service.site)
+            text = path.read_text(encoding="utf-8")
         except ConfigFaults as faults:
             raise ControlError(str(faults)) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ControlError(f"{path}: the campaign cannot be read: {error}") from None
         log.info("campaign %s is started by the operator", campaign.name)
-        text = path.read_text(encoding="utf-8")
         self._service.start_campaign(campaign, text, paused=bool(request.get("paused")))
         return {"campaign": campaign.name}
 
@@ -76,9 +84,7 @@ class Operator:
     def _status(self, request: dict[str, Any]) -> dict[str, Any]:
         service, dialer = self._service, self._service.dialer
         names = sorted(dialer.runs)
-        counts = service.worker.call(
-            lambda store: {name: (store.status_counts(name), store.next_due(name)) for name in names}
-        )
+        self._count(names)
         live = Counter(call.stage.name.lower() for call in dialer.live.values())
         return {
             "switch": service.switch_state,
@@ -96,11 +102,25 @@ class Operator:
                     "state": _state(dialer.runs[name].active, dialer.runs[name].finished),
                     "hopper": len(dialer.runs[name].hopper),
                     "held_back": dict(dialer.runs[name].denied.most_common(10)),
-                    **_counts(*counts[name]),
+                    "trouble": dialer.runs[name].trouble,
+                    **_counts(*self._counted.get(name, NOT_COUNTED)),
                 }
                 for name in names
             ],
         }
+
+
+    def _count(self, names: list[str]) -> None:
+        """Anew, or as it was, where the database is too busy to say."""
+        try:
+            self._counted = self._service.worker.call(
+                lambda store: {
+                    name: (store.status_counts(name), store.next_due(name)) for name in names
+                },
+                COUNT_S,
+            )
+        except StoreBusy as error:
+            log.warning("the status shows older counts: %s", error)
 
 
 def _state(active: bool, finished: bool) -> str:

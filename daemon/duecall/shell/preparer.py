@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,7 +22,14 @@ from duecall.core.contact import Account, Contact, dpd_on
 from duecall.core.site import Site
 from duecall.shell.clock import now
 from duecall.shell.target_store import TargetRow
-from duecall.speech.faults import TemplateFault, Unspeakable
+from duecall.speech.faults import (
+    CacheError,
+    EngineError,
+    EngineMissing,
+    SoundFault,
+    TemplateFault,
+    Unspeakable,
+)
 from duecall.speech.prompts import Manifest, Part, PromptBook, TextPart, parts_of
 from duecall.speech.values import (
     Day,
@@ -35,18 +41,31 @@ from duecall.speech.values import (
     Phone,
     Text,
     Value,
+    parse_decimal,
 )
 from fs_scripts.contract import Brief, KeyAction, Step
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4  # contacts whose prompts are made at the same time
+ENGINE_AGAIN_S = 600  # the voice failed at one contact's words: try these again
+_OF_THE_DAY = frozenset({"today", "tomorrow", "dpd"})  # what is said of these is true for one day
+
+
+def _spelled(text: str) -> Value:
+    """An empty cell: false where the template asks about it, refused where it would be spoken."""
+    return Digits(text) if text else Text("")
+
+
+def _rate(text: str) -> Value:
+    return Percent(parse_decimal(text.replace(",", "."))) if text else Text("")
+
 
 _STANDARD: dict[str, Callable[[Contact, Account, date], Value]] = {
     "name": lambda contact, account, today: Name(contact.name),
     "contract_number": lambda contact, account, today: Digits(account.contract_number),
-    "card_number": lambda contact, account, today: Digits(account.card_number),
+    "card_number": lambda contact, account, today: _spelled(account.card_number),
     "balance": lambda contact, account, today: Money(account.balance_minor, account.currency),
-    "interest_rate": lambda contact, account, today: Percent(Decimal(account.interest_rate)),
+    "interest_rate": lambda contact, account, today: _rate(account.interest_rate),
     "due_date": lambda contact, account, today: Day(account.due_date),
     "dpd": lambda contact, account, today: DaysCount(dpd_on(account.due_date, today)),
     "phone": lambda contact, account, today: Phone(contact.phone),
@@ -80,31 +99,36 @@ class Preparer:
         self, campaign: Campaign, rows: Sequence[TargetRow]
     ) -> tuple[list[Target], list[c.Command]]:
         """Targets with their briefs, in the order of the rows; and what is to be done about those
-        that cannot be spoken to. EngineError, CacheError: nobody can."""
+        that cannot be spoken to. EngineMissing, CacheError, SoundFault, TemplateFault: nobody can.
+        """
         targets: list[Target] = []
-        mute: list[c.Command] = []
+        put_off: list[c.Command] = []
+        words = self._of(campaign)
         pool = gevent.pool.Pool(AT_ONCE)
-        made = pool.imap(lambda row: self._try(campaign, row), rows)
+        made = pool.imap(lambda row: self._try(words, row), rows)
         for row, answer in zip(rows, made, strict=True):
             if isinstance(answer, Target):
                 targets.append(answer)
                 continue
             log.warning("a contact cannot be spoken to: target=%d why=%s", row.id, answer)
+            until = None
+            if isinstance(answer, EngineError):
+                until = now().wall + timedelta(seconds=ENGINE_AGAIN_S)
             target = row.as_target(Brief("", ()))
-            mute.append(c.DeferTarget(target, None, f"cannot be spoken: {answer}"))
-        return targets, mute
+            put_off.append(c.DeferTarget(target, until, f"cannot be spoken: {answer}"))
+        return targets, put_off
 
     def message(self, campaign: Campaign, contact: Contact, account: Account) -> Manifest:
         """The message alone, rendered, for listening."""
         words = self._of(campaign)
         return words.book.render(
-            words.parts[campaign.message], self._values(words, contact, account)
+            words.parts[campaign.message], self._values(words, contact, account, self._today(words))
         )
 
     def text(self, campaign: Campaign, contact: Contact, account: Account) -> str:
         """The message in words; makes no sound. Unspeakable where a value has no words."""
         words = self._of(campaign)
-        values = self._values(words, contact, account)
+        values = self._values(words, contact, account, self._today(words))
         texts = {says: words.book.text(parts, values) for says, parts in words.parts.items()}
         return texts[campaign.message]
 
@@ -114,22 +138,34 @@ class Preparer:
         """Everything that this contact may hear, for rendering ahead."""
         words = self._of(campaign)
         everything = [part for parts in words.parts.values() for part in parts]
-        return words.book, everything, self._values(words, contact, account)
+        return words.book, everything, self._values(words, contact, account, self._today(words))
 
     # ---- one contact
 
-    def _try(self, campaign: Campaign, row: TargetRow) -> Target | Exception:
+    def _try(self, words: _Words, row: TargetRow) -> Target | Exception:
+        """An exception that is this row's fault is the answer; one that is everybody's is raised."""
+        today = self._today(words)
         try:
-            brief, no_agent = self._brief(campaign, row.contact, row.account)
-        except (Unspeakable, TemplateFault) as error:
+            brief, no_agent = self._brief(words, row.contact, row.account, today)
+        except (EngineMissing, CacheError, SoundFault):
+            raise
+        except (Unspeakable, TemplateFault, EngineError) as error:
             return error
-        return row.as_target(brief, no_agent)
+        except Exception as error:
+            # One row that nobody foresaw must not hold up all the others for ever.
+            log.exception("prompts failed in a way not foreseen: target=%d", row.id)
+            return Unspeakable(f"{type(error).__name__}; see the log")
+        spoken_on = today if words.used & _OF_THE_DAY else None
+        return replace(row.as_target(brief, no_agent), spoken_on=spoken_on)
+
+    def _today(self, words: _Words) -> date:
+        return now().wall.astimezone(ZoneInfo(words.campaign.zone)).date()
 
     def _brief(
-        self, campaign: Campaign, contact: Contact, account: Account
+        self, words: _Words, contact: Contact, account: Account, today: date
     ) -> tuple[Brief, tuple[str, ...]]:
-        words = self._of(campaign)
-        values = self._values(words, contact, account)
+        campaign = words.campaign
+        values = self._values(words, contact, account, today)
 
         def say(says: tuple[Say, ...]) -> Manifest:
             return words.book.render(words.parts[says], values)
@@ -177,10 +213,11 @@ class Preparer:
         )
         return brief, say(campaign.no_agent).paths
 
-    def _values(self, words: _Words, contact: Contact, account: Account) -> dict[str, Value]:
+    def _values(
+        self, words: _Words, contact: Contact, account: Account, today: date
+    ) -> dict[str, Value]:
         """Only those that the campaign says: a column that nobody speaks need not be speakable."""
         campaign = words.campaign
-        today = now().wall.astimezone(ZoneInfo(campaign.zone)).date()
         values: dict[str, Value] = {}
         for name in words.used:
             if name in _STANDARD:
@@ -189,8 +226,8 @@ class Preparer:
                 values[name] = Text(campaign.variables[name], personal=False)
             elif name == "lender":
                 values[name] = Text(self._site.lender_name, personal=False)
-            elif name in account.fields:
-                values[name] = Text(account.fields[name])
+            else:  # a column that this row has not, or has empty, is false in an {% if %}
+                values[name] = Text(account.fields.get(name, ""))
         return values
 
     # ---- one campaign

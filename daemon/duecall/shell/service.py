@@ -19,19 +19,25 @@ import gevent.queue
 
 from duecall.core import commands as c
 from duecall.core import events as e
+from duecall.core.attempt import Target
 from duecall.core.campaign import Campaign
 from duecall.core.dialer import Dialer
 from duecall.core.site import Site
 from duecall.shell.cdr_journal import CdrJournal
 from duecall.shell.clock import now
+from duecall.shell.models import CampaignState
 from duecall.shell.preparer import Preparer
-from duecall.shell.store import ApplyResult, Store, TargetRow
+from duecall.shell.store import ApplyResult, Load, Store
 from duecall.shell.store_worker import StoreWorker
 from duecall.shell.switch import Switch
 
 log = logging.getLogger(__name__)
+TAKEN_UP = (CampaignState.RUNNING, CampaignState.PAUSED)  # by a daemon that starts
 INBOX_MAX = 20_000
 TURN_MAX = 256  # events taken in one go, before others get their turn
+ALARMS_MAX = 100  # the last ones, for `status`
+SWEEP_S = 10
+FLUSH_S = 10  # at the end: how long the database may take for what is not durable yet
 
 
 class Service:
@@ -66,6 +72,8 @@ class Service:
         )
         self.switch_state = "connecting"
         self._stop = gevent.event.Event()
+        self._drained = gevent.event.Event()  # no new calls, and what was decided is handed over
+        self._ended = gevent.event.Event()  # the same, and no call is live
         self._hurry = False
         self._switch_commands: dict[type[c.Command], Callable[[Any], None]] = {
             c.Originate: self.switch.originate,
@@ -80,27 +88,46 @@ class Service:
     def run(self, drain_s: float) -> None:
         """Until `stop` was called: then no new calls; live ones may end within drain_s."""
         recovered = self.worker.call(lambda store: store.recover())
+        stored = self.worker.call(lambda store: store.campaigns())
+        for known in stored:
+            if known.state in TAKEN_UP:
+                paused = known.state is CampaignState.PAUSED
+                self.put(e.CampaignStarted(now(), known.campaign, paused=paused))
         if recovered:
             log.warning("%d attempts of an earlier run have no outcome yet", len(recovered))
-        for campaign, active in self.worker.call(lambda store: store.running_campaigns()):
-            self.put(e.CampaignStarted(now(), campaign, paused=not active))
-        if recovered:
-            self.put(e.AttemptsRecovered(now(), tuple(recovered)))
+            # Also those of campaigns that are stopped: the callee's phone may be ringing.
+            campaigns = tuple(known.campaign for known in stored)
+            self.put(e.AttemptsRecovered(now(), tuple(recovered), campaigns))
         self.switch.start()
         helpers = [gevent.spawn(self._sweep)]
         loop = gevent.spawn(self._loop)
+        loop.link_exception(self._broke)
         self._stop.wait()
         log.info("stopping: no new calls; %d live", len(self.dialer.live))
         self.put(e.DrainAsked(now()))
+        self._drained.wait()
         give_up = now().mono_s + drain_s
-        while not self.dialer.idle and not self._hurry and now().mono_s < give_up:
-            gevent.sleep(0.1)
+        while not self._hurry and now().mono_s < give_up and not self._ended.wait(0.1):
+            pass
         if not self.dialer.idle:
-            log.warning("%d calls still live; the next start asks after them", len(self.dialer.live))
-        self.worker.flush(timeout_s=10)
+            live = len(self.dialer.live)
+            log.warning("%d calls still live; the next start asks after them", live)
+        if not self.worker.flush(FLUSH_S):
+            log.error(
+                "%d changes could not be written (%s); the next start finds out what they were",
+                self.worker.waiting,
+                self.worker.trouble or "the database is slow",
+            )
         gevent.killall([*helpers, loop])
         self.switch.stop()
         self.worker.close()
+
+    def _broke(self, _loop: gevent.Greenlet) -> None:
+        """Without its loop a daemon only seems to live: it ends, and may be started anew."""
+        log.critical("the daemon's loop has failed; it ends, and the next start goes on")
+        self._hurry = True
+        self._drained.set()
+        self._stop.set()
 
     @property
     def stopping(self) -> bool:
@@ -138,24 +165,35 @@ class Service:
                     break
                 out.extend(self._handle(self.inbox.get_nowait()))
             self._carry_out(out)
+            if self.dialer.draining:
+                self._drained.set()
+                if self.dialer.idle:
+                    self._ended.set()
             gevent.sleep(0)
 
     def _handle(self, event: e.Event) -> list[c.Command]:
         try:
-            return self.dialer.handle(event)
-        except Exception:
+            return self.dialer.handle(event, now())
+        except Exception as error:
             # One event must not end the daemon; what it was about is settled by reconciliation.
-            log.exception("the dialer failed at a %s", type(event).__name__)
-            return []
+            # What had been decided before it failed holds, or the books would not agree with it.
+            name = type(event).__name__
+            log.exception("the dialer failed at a %s", name)
+            fields = (("event", name), ("error", type(error).__name__))
+            return [*self.dialer.decided, c.Alarm("the dialer failed at an event", fields)]
 
     def _carry_out(self, out: list[c.Command]) -> None:
         self.worker.put([command for command in out if isinstance(command, c.STORE_COMMANDS)])
         for command in out:
             do = self._switch_commands.get(type(command))
-            if do is not None:
-                do(command)
-            elif isinstance(command, c.Alarm):
+            if isinstance(command, c.Alarm):
                 self._alarm(command)
+            elif do is not None:
+                try:
+                    do(command)
+                except Exception:
+                    # Nothing is heard of it then, and the switch is asked later.
+                    log.exception("a %s could not be given to the switch", type(command).__name__)
 
     def _stored(self, done: ApplyResult) -> None:
         """The store's thread has committed a batch."""
@@ -169,34 +207,53 @@ class Service:
         for attempt_id in done.settled:
             self.cdr.settled(attempt_id)
         for load in done.loads:
-            gevent.spawn(self._prepare, load.campaign, load.rows, load.next_due)
+            gevent.spawn(self._prepare, load)
 
-    def _prepare(self, name: str, rows: list[TargetRow], next_due: Any) -> None:
-        """Render what will be said to these targets, then hand them to the dialer."""
-        run = self.dialer.runs.get(name)
-        if run is None:
-            self.worker.put([c.ReleaseTargets(name, tuple(row.id for row in rows))])
-            return
-        try:
-            targets, mute = self.preparer.prepare(run.campaign, rows)
-        except Exception as error:
-            log.exception("prompts of %s cannot be made", name)
-            self._alarm(c.Alarm("prompts cannot be made", (("error", str(error)),)))
-            self.worker.put([c.ReleaseTargets(name, tuple(row.id for row in rows))])
-            gevent.sleep(5)
-            targets, mute = [], []
-        self.worker.put(mute)
-        self.put(e.TargetsLoaded(now(), name, tuple(targets), next_due))
+    def _prepare(self, load: Load) -> None:
+        """Render what will be said to these targets, then hand them to the dialer: one answer to
+        each LoadTargets, whatever happens."""
+        run = self.dialer.runs.get(load.campaign)
+        ready: list[Target] = []
+        put_off: list[c.Command] = []
+        failed = load.failed
+        if run is None or self.stopping:
+            failed = failed or "nothing is called now"
+        elif not failed:
+            try:
+                ready, put_off = self.preparer.prepare(run.campaign, load.rows)
+            except Exception as error:
+                failed = f"prompts cannot be made: {error}"
+                if failed != run.trouble:
+                    log.exception("prompts of %s cannot be made", load.campaign)
+                    fields = (("campaign", load.campaign), ("why", str(error)))
+                    self._alarm(c.Alarm("prompts cannot be made", fields))
+        if failed and load.rows:
+            put_off = [c.ReleaseTargets(load.campaign, tuple(row.id for row in load.rows))]
+        self.worker.put(put_off)
+        self.put(
+            e.TargetsLoaded(
+                now(),
+                load.campaign,
+                tuple(ready),
+                load.next_due,
+                withheld=0 if failed else len(put_off),
+                failed=failed,
+            )
+        )
 
     def _alarm(self, alarm: c.Alarm) -> None:
         log.error("ALARM: %s %s", alarm.what, dict(alarm.fields))
         self.alarms.append({"at": now().wall.isoformat(), "what": alarm.what, **dict(alarm.fields)})
-        del self.alarms[:-100]
+        del self.alarms[:-ALARMS_MAX]
 
     def _sweep(self) -> None:
         while True:
-            gevent.sleep(10)
-            self.cdr.sweep()
+            gevent.sleep(SWEEP_S)
+            try:
+                # While outcomes wait for the database, their records are the only evidence.
+                self.cdr.sweep(None if self.worker.trouble else self.dialer.live)
+            except Exception:
+                log.exception("the call records could not be put away")
 
     # ---- the operator (shell/operator.py asks and answers)
 
@@ -213,6 +270,10 @@ def own_daemon_id(var: Path) -> str:
     """Names this installation's channels in the switch. The same after a restart, so that a new
     daemon finds the calls of the old one."""
     path = var / "daemon.id"
-    if not path.exists():
-        path.write_text(os.urandom(4).hex())
-    return path.read_text().strip()
+    known = path.read_text().strip() if path.exists() else ""
+    if not known:  # or cut off by a crash: an empty name would mean every daemon's channels
+        known = os.urandom(4).hex()
+        fresh = path.with_suffix(".new")
+        fresh.write_text(known)
+        os.replace(fresh, path)
+    return known

@@ -158,6 +158,11 @@ class Store:
         query = CampaignRow.update(state=CampaignState.FINISHED.value).where(running)
         query.execute(self._database.db)
 
+    def _reopen_campaign(self, name: str) -> None:
+        finished = self._named(name) & (CampaignRow.state == CampaignState.FINISHED.value)
+        query = CampaignRow.update(state=CampaignState.RUNNING.value).where(finished)
+        query.execute(self._database.db)
+
     def _named(self, name: str) -> Any:
         return (CampaignRow.lender == self._lender) & (CampaignRow.name == name)
 
@@ -217,6 +222,8 @@ class Store:
                 self._targets.defer(target.id, until, reason)
             case c.FinishCampaign(name):
                 self._finish_campaign(name)
+            case c.ReopenCampaign(name):
+                self._reopen_campaign(name)
             case _:
                 raise TypeError(f"{type(command).__name__} is no command for the store")
 

@@ -12,11 +12,13 @@ from duecall.shell.target_store import TargetRow
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Answer to a LoadTargets. next_due: when the next waiting one falls due."""
+    """Answer to a LoadTargets. next_due: when the next waiting one falls due. failed: why the store
+    could not look."""
 
     campaign: str
     rows: list[TargetRow]
     next_due: datetime | None
+    failed: str = ""
 
 
 @dataclass(slots=True)

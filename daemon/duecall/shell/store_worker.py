@@ -17,18 +17,20 @@ import peewee
 from gevent.threadpool import ThreadPool
 
 from duecall.core import commands as c
-from duecall.shell.store import ApplyResult, NoSuchCampaign, Store, StoreError
+from duecall.shell.store import ApplyResult, Load, NoSuchCampaign, Store, StoreBusy, StoreError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 BATCH_MAX = 500
 RETRY_S = 1.0
-# The disk is full, the file is locked, the server is away: it may pass, so it is tried again.
-DATABASE_TROUBLE = (StoreError, peewee.OperationalError, OSError)
+DROPPED = "the store cannot carry this out; see the log"
 
 
 class StoreWorker:
-    """answer(result): called on the hub with what `Store.apply` returned for each batch."""
+    """answer(result): called on the hub with what `Store.apply` returned for each batch.
+
+    trouble: why nothing can be written, while that lasts; what was taken over waits meanwhile.
+    """
 
     def __init__(
         self,
@@ -43,11 +45,17 @@ class StoreWorker:
         self._work = gevent.event.Event()
         self._idle = gevent.event.Event()
         self._idle.set()
-        self.trouble = ""  # the last failure, while it lasts
+        self._singly = 0  # so many of those waiting are written each on its own
+        self.trouble = ""
         self.batches = 0
         self.commands = 0
         self.store: Store = self._pool.apply(open_store)
         self._greenlet = gevent.spawn(self._run)
+
+    @property
+    def waiting(self) -> int:
+        """Commands that are not durable yet."""
+        return len(self._waiting)
 
     def put(self, commands: Sequence[c.Command]) -> None:
         """Take commands over, to be carried out in this order."""
@@ -56,9 +64,13 @@ class StoreWorker:
             self._idle.clear()
             self._work.set()
 
-    def call(self, function: Callable[[Store], T]) -> T:
-        """Run a question on the store's thread; the calling greenlet waits, the hub does not."""
-        result: T = self._pool.apply(function, (self.store,))
+    def call(self, function: Callable[[Store], T], timeout_s: float | None = None) -> T:
+        """Run a question on the store's thread; the calling greenlet waits, the hub does not.
+
+        timeout_s: for questions only, since what is late is carried out all the same. StoreBusy.
+        """
+        with gevent.Timeout(timeout_s, StoreBusy(f"no answer in {timeout_s} s: {self.trouble}")):
+            result: T = self._pool.apply(function, (self.store,))
         return result
 
     def flush(self, timeout_s: float) -> bool:
@@ -66,6 +78,7 @@ class StoreWorker:
         return bool(self._idle.wait(timeout_s))
 
     def close(self) -> None:
+        """Waits for the batch that is being written; what waits behind it is not written."""
         self._greenlet.kill()
         self._pool.apply(self.store.close)
         self._pool.kill()
@@ -75,18 +88,7 @@ class StoreWorker:
             self._work.wait()
             self._work.clear()
             while self._waiting:
-                batch = self._waiting[:BATCH_MAX]
-                try:
-                    self._write(batch)
-                except DATABASE_TROUBLE as error:
-                    # Nothing of the batch was written: one transaction. Keep it, and try again.
-                    if not self.trouble:
-                        self._alarm(c.Alarm("the database refuses to write", (("why", str(error)),)))
-                    self.trouble = f"{type(error).__name__}: {error}"
-                    gevent.sleep(RETRY_S)
-                    continue
-                self.trouble = ""
-                del self._waiting[: len(batch)]
+                self._write(self._waiting[: 1 if self._singly else BATCH_MAX])
             self._idle.set()
 
     def _write(self, batch: list[c.Command]) -> None:
@@ -96,15 +98,45 @@ class StoreWorker:
         try:
             answers = self._pool.apply(self.store.apply, (batch,))
         except Exception as error:
-            if isinstance(error, DATABASE_TROUBLE) and not isinstance(error, NoSuchCampaign):
-                raise
-            if len(batch) > 1:
-                for command in batch:
-                    self._write([command])
+            # Nothing of the batch was written: it was one transaction.
+            if _may_pass(error):
+                if not self.trouble:
+                    self._alarm(c.Alarm("the database refuses to write", (("why", str(error)),)))
+                self.trouble = f"{type(error).__name__}: {error}"
+                gevent.sleep(RETRY_S)
                 return
-            log.exception("the store cannot carry out a %s", type(batch[0]).__name__)
-            fields = (("command", type(batch[0]).__name__), ("error", type(error).__name__))
-            self._alarm(c.Alarm("the store dropped a command", fields))
-            return
+            if len(batch) > 1:
+                self._singly = len(batch)
+                return
+            answers = self._dropped(batch[0], error)
+        self.trouble = ""
         self.commands += len(batch)
-        self._answer(answers)
+        self._singly = max(0, self._singly - len(batch))
+        del self._waiting[: len(batch)]
+        try:
+            self._answer(answers)
+        except Exception:
+            log.exception("an answer of the store could not be taken in")
+
+    def _dropped(self, command: c.Command, error: Exception) -> ApplyResult:
+        """It was not carried out and never will be: whoever waits for its answer must know."""
+        kind = type(command).__name__
+        log.error("the store cannot carry out a %s", kind, exc_info=error)
+        fields = (("command", kind), ("error", type(error).__name__))
+        self._alarm(c.Alarm("the store dropped a command", fields))
+        answers = ApplyResult()
+        if isinstance(command, c.SaveAttempt):
+            answers.refused.append((command.attempt.id, DROPPED, False))
+        elif isinstance(command, c.LoadTargets):
+            answers.loads.append(Load(command.campaign, [], None, failed=DROPPED))
+        return answers
+
+
+def _may_pass(error: Exception) -> bool:
+    """The disk is full, the file is locked or damaged, the server is away: no command's fault, and
+    it is tried again. False: this command can never be carried out."""
+    if isinstance(error, (peewee.IntegrityError, peewee.DataError, peewee.ProgrammingError)):
+        return False
+    if isinstance(error, NoSuchCampaign):
+        return False
+    return isinstance(error, (StoreError, peewee.DatabaseError, OSError))

@@ -98,6 +98,8 @@ class TargetStore:
                 unreadable.append(row[0])
         self._move([row.id for row in taken], S.READY, S.HELD, held_by=self._daemon)
         self._move(unreadable, S.READY, S.DONE, reason=UNREADABLE)
+        if unreadable:  # fewer than `limit` must mean that there are no more
+            taken += self.take_due(campaign, now, len(unreadable))
         return taken
 
     def next_up(self, campaign: CampaignKey, limit: int) -> list[TargetRow]:

@@ -1,0 +1,71 @@
+"""Attempts that are not settled, and the numbers that they keep busy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from duecall.core.attempt import Attempt, Stage
+from duecall.core.campaign import Campaign
+from duecall.core.line import Line
+from duecall.core.moment import Moment
+from duecall.core.transfer import Transfer
+from duecall.core.verdict import Denied
+from fs_scripts.contract import Result
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """An attempt on its way to the store, or saved and not settled.
+
+    campaign: the version that planned it. line: None for one of an earlier life whose trunk is no
+    longer in config.yaml. durable: since when, while it waits to be sent. over_s: monotonic; by
+    then it should have ended by itself. ask_s: monotonic; then the switch is asked. result: what
+    the script has said so far. withdrawn: it must not be sent any more.
+    """
+
+    attempt: Attempt
+    campaign: Campaign
+    line: Line | None
+    stage: Stage
+    over_s: float = float("inf")
+    ask_s: float = float("inf")
+    durable: Moment | None = None
+    answered: bool = False
+    result: Result | None = None
+    transfer: Transfer | None = None
+    withdrawn: Denied | None = None
+
+    def may_last_until(self, mono_s: float) -> None:
+        """From then on the switch is asked what has become of it."""
+        self.over_s = self.ask_s = mono_s
+
+
+class LiveCalls(dict[str, LiveCall]):
+    """attempt id -> call. numbers: how many live attempts each has (law L1 wants one; those of an
+    earlier life are taken as they are found)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: Counter[str] = Counter()
+
+    def remember(self, call: LiveCall) -> None:
+        """It is live from now on, and holds a channel of its trunk."""
+        self[call.attempt.id] = call
+        self.numbers[call.attempt.target.phone_hash] += 1
+        if call.line is not None:
+            call.line.taken.add(call.attempt.id)
+
+    def forget(self, call: LiveCall) -> None:
+        """It is settled, or never was: channel and number are free."""
+        del self[call.attempt.id]
+        phone_hash = call.attempt.target.phone_hash
+        self.numbers[phone_hash] -= 1
+        if not self.numbers[phone_hash]:
+            del self.numbers[phone_hash]
+        if call.line is not None:
+            call.line.release(call.attempt.id)
+
+    def of(self, campaign: str) -> Iterator[LiveCall]:
+        return (call for call in self.values() if call.campaign.name == campaign)
