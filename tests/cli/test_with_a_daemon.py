@@ -156,6 +156,7 @@ def test_status_fits_80_columns_whatever_it_holds(daemon_desk: Desk) -> None:
     wide["held_back"] = {
         "no hour fits all 11 zones this number may be in: give the contact a zone": 1_234_567
     }
+    wide["trouble"] = "the cache folder cannot be used: no room on its disk"
     wide["next_due"] = "2026-11-23T01:00:00+00:00"
     status["outcomes"] = {"agent_unavailable": 1_234_567, "busy": 3}
     status["live"] = {"ringing": 800, "answered": 200, "waiting": 12, "bridged": 90}
@@ -168,4 +169,5 @@ def test_status_fits_80_columns_whatever_it_holds(daemon_desk: Desk) -> None:
     assert "…" not in shown
     for whole in ("contacts", "attempts", "1234567", "agent_unavailable", "finished"):
         assert whole in shown.split()
+    assert "nobody is called: the cache folder" in " ".join(shown.split())
     assert "outcomes since the daemon started\n" in shown

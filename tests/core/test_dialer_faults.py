@@ -20,9 +20,7 @@ ONE_LINE = {"demo": {"proxy": "127.0.0.1:5080", "channels": 1, "calls_per_second
 
 def old_attempt(number: int = 1, campaign: str = "overdue", **changes: object) -> Attempt:
     target = building.target(number, campaign=campaign, **changes)
-    return Attempt(
-        f"11111111-1111-5111-8111-{number:012d}", number, target, building.NOON_IN_HANOI
-    )
+    return Attempt(f"11111111-1111-5111-8111-{number:012d}", number, target, building.NOON_IN_HANOI)
 
 
 # ---- when is a campaign finished?

@@ -68,7 +68,7 @@ def test_without_a_voice_the_campaign_waits_and_says_why(
     assert "espeak-ng is not installed" in runs[build.NAME].trouble
     assert not runs[build.NAME].finished
     assert not runs[build.NAME].loading
-    assert counts(daemon) == {"ready": 5}
+    until(lambda: counts(daemon) == {"ready": 5})
     assert [alarm["what"] for alarm in daemon.service.alarms if "prompts" in alarm["what"]] == [
         "prompts cannot be made"
     ]

@@ -1,4 +1,4 @@
-"""The store's thread: what it does when the disk is full, the file is locked, a command is wrong."""
+"""The store's thread: when the disk is full, the file is locked, or a command is wrong."""
 
 from __future__ import annotations
 
@@ -175,8 +175,10 @@ def test_a_finished_campaign_is_opened_again_and_a_stopped_one_is_not(world: Wor
 
 def test_targets_that_cannot_be_unsealed_do_not_hide_those_behind_them(tmp_path: Path) -> None:
     store = build.loaded(tmp_path, 5)
-    store._database.run("UPDATE account SET sealed = 'x' WHERE id IN (SELECT account_id FROM target"
-                        " WHERE rank <= 3)")
+    store._database.run(
+        "UPDATE account SET sealed = 'x' WHERE id IN (SELECT account_id FROM target"
+        " WHERE rank <= 3)"
+    )
     rows = store.due_targets(build.NAME, build.NOON, 2)
     assert len(rows) == 2
     assert store.status_counts(build.NAME).targets == {"held": 2, "done": 3}

@@ -121,25 +121,15 @@ class Context:
         return Store(self.site.database, vault or self.vault(), self.site.lender)
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A question to the running daemon; ends the command where none runs or it says no."""
-        reply = self.ask_if_there(request)
-        if reply is None:
-            fail(f"no daemon listens at {self.socket}; start one with: duecall run", EXIT_NO_DAEMON)
-        return reply
+        """A question to the running daemon. NoDaemon or ControlError end the command (see main)."""
+        return control.ask(self.socket, request)
 
     def ask_if_there(self, request: dict[str, Any]) -> dict[str, Any] | None:
         """The same; None where no daemon runs."""
-        path = self.socket
         try:
-            return control.ask(path, request)
+            return self.ask(request)
         except control.NoDaemon:
             return None
-        except control.ControlError as error:
-            fail(str(error))
-        except TimeoutError:
-            fail(f"the daemon at {path} does not answer; see its log")
-        except (OSError, ValueError) as error:
-            fail(f"the daemon at {path} cannot be asked: {in_words(error)}; is it yours?")
 
     def password(self) -> str:
         """The Event Socket's: from the environment, else from the file of config.yaml."""

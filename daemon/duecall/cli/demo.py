@@ -121,6 +121,7 @@ def demo(kind: SwitchKind, folder: Path, keep: int) -> None:
                 fail(f"the report failed:\n{printed.stdout}{printed.stderr}")
             table = list(_compare(report, rows, people))
     _show(table)
+    console.print()
     console.print(printed.stdout, highlight=False, markup=False, end="")
     recordings = sorted(site.path("recordings").rglob("*.wav"))
     console.print(f"report:     {report}", highlight=False, soft_wrap=True)

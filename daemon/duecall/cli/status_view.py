@@ -20,6 +20,9 @@ def status_view(status: dict[str, Any]) -> RenderableType:
     """status: the daemon's answer to {"do": "status"} (shell/operator.py)."""
     parts: list[RenderableType] = [_headline(status), Text(), _campaigns(status)]
     for campaign in status["campaigns"]:
+        if campaign["trouble"]:
+            why = f"{campaign['name']}: nobody is called: {campaign['trouble']}"
+            parts.append(Text(why, style="red"))
         if campaign["next_due"]:
             parts.append(Text(f"{campaign['name']}: next due {_local(campaign['next_due'])}"))
     parts.extend(_counts("outcomes since the daemon started", status["outcomes"]))

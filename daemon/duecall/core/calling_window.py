@@ -24,7 +24,7 @@ UNKNOWN_ZONE = "Etc/Unknown"
 Interval = tuple[datetime, datetime]  # UTC; start included, end excluded
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=10_000)
 def candidate_zones(phone: str, contact_zone: str) -> tuple[str, ...]:
     """The zones the callee may be in: the contact's own, else all that the number admits.
 

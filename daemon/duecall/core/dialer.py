@@ -351,6 +351,7 @@ class Dialer:
             run.finished = False
             self._do(c.ReopenCampaign(run.campaign.name))
 
+
 def _seconds(since: Moment, at: Moment) -> float:
     """By the clock that went further: the monotonic one stands still while the machine sleeps."""
     return max(at.mono_s - since.mono_s, (at.wall - since.wall).total_seconds())

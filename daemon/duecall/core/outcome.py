@@ -1,4 +1,4 @@
-"""What came of an attempt: hangup cause + SIP status + script result -> one outcome (design: law L6).
+"""What came of an attempt: hangup cause, SIP status and script result -> one outcome (law L6).
 
 The table of causes is FreeSWITCH's (src/mod/endpoints/mod_sofia/sofia_glue.c maps SIP to Q.850).
 """

@@ -72,7 +72,7 @@ class Transfer:
 
 
 def transfer_wait_s(campaign: Campaign, site: Site) -> int:
-    """The longest that a callee of this campaign may wait for an agent; 0 where no key transfers."""
+    """The longest that a callee may wait for an agent; 0 where no key transfers."""
     rules = [*campaign.keys.values()]
     for question in campaign.questions:
         rules.extend(question.keys.values())

@@ -50,9 +50,11 @@ class CdrJournal:
                 return None
             record = json.loads(path.read_bytes().decode("utf-8", "replace"))
             variables: dict[str, Any] = record["variables"]
+            if not isinstance(variables, dict):
+                raise TypeError("no variables")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             # Half written: the next question finds it whole.
             log.warning("a call record cannot be read: attempt=%s error=%s", attempt_id, error)
             return None

@@ -76,7 +76,7 @@ class ControlServer:
         except (ValueError, RecursionError):
             return _no("a request is one line of JSON")
         if not isinstance(request, dict):
-            return _no("a request is a JSON object, such as {\"do\": \"status\"}")
+            return _no('a request is a JSON object, such as {"do": "status"}')
         try:
             return self._answer(request)
         except ControlError as error:
@@ -98,9 +98,7 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float = 30.0) -> dict[st
         connection.connect(str(path))
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
-        raise NoDaemon(
-            f"no daemon listens at {path}; start one with: duecall run"
-        ) from None
+        raise NoDaemon(f"no daemon listens at {path}; start one with: duecall run") from None
     except OSError as error:
         connection.close()
         raise ControlError(f"{path}: the daemon cannot be reached: {error}") from None

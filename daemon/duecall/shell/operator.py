@@ -109,7 +109,6 @@ class Operator:
             ],
         }
 
-
     def _count(self, names: list[str]) -> None:
         """Anew, or as it was, where the database is too busy to say."""
         try:

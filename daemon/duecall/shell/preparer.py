@@ -48,6 +48,7 @@ from fs_scripts.contract import Brief, KeyAction, Step
 log = logging.getLogger(__name__)
 AT_ONCE = 4  # contacts whose prompts are made at the same time
 ENGINE_AGAIN_S = 600  # the voice failed at one contact's words: try these again
+EVERYBODYS = (EngineMissing, CacheError, SoundFault)  # faults that are not one row's
 _OF_THE_DAY = frozenset({"today", "tomorrow", "dpd"})  # what is said of these is true for one day
 
 
@@ -99,7 +100,7 @@ class Preparer:
         self, campaign: Campaign, rows: Sequence[TargetRow]
     ) -> tuple[list[Target], list[c.Command]]:
         """Targets with their briefs, in the order of the rows; and what is to be done about those
-        that cannot be spoken to. EngineMissing, CacheError, SoundFault, TemplateFault: nobody can.
+        that cannot be spoken to. Raises one of EVERYBODYS, or TemplateFault, where nobody can.
         """
         targets: list[Target] = []
         put_off: list[c.Command] = []
@@ -110,6 +111,9 @@ class Preparer:
             if isinstance(answer, Target):
                 targets.append(answer)
                 continue
+            if isinstance(answer, EVERYBODYS):
+                pool.kill(block=False)
+                raise answer
             log.warning("a contact cannot be spoken to: target=%d why=%s", row.id, answer)
             until = None
             if isinstance(answer, EngineError):
@@ -143,13 +147,11 @@ class Preparer:
     # ---- one contact
 
     def _try(self, words: _Words, row: TargetRow) -> Target | Exception:
-        """An exception that is this row's fault is the answer; one that is everybody's is raised."""
+        """The target, or why it cannot be spoken to."""
         today = self._today(words)
         try:
             brief, no_agent = self._brief(words, row.contact, row.account, today)
-        except (EngineMissing, CacheError, SoundFault):
-            raise
-        except (Unspeakable, TemplateFault, EngineError) as error:
+        except (Unspeakable, TemplateFault, EngineError, *EVERYBODYS) as error:
             return error
         except Exception as error:
             # One row that nobody foresaw must not hold up all the others for ever.
@@ -239,13 +241,9 @@ class Preparer:
         return words
 
     def _compile(self, campaign: Campaign) -> _Words:
-        book = PromptBook(
-            Path(self._site.folders.tts_cache), campaign.language, campaign.voice
-        )
+        book = PromptBook(Path(self._site.folders.tts_cache), campaign.language, campaign.voice)
         # Paths in a loaded campaign are absolute: the folder says nothing.
-        parts = {
-            says: parts_of(says, Path("/"), campaign.language) for says in _all_says(campaign)
-        }
+        parts = {says: parts_of(says, Path("/"), campaign.language) for says in _all_says(campaign)}
         used = {
             name
             for some in parts.values()

@@ -37,7 +37,7 @@ GRACE_S = 2.0
 UNANSWERED_GRACE_S = 5.0  # the same, where the switch never acknowledged the originate
 HANG_UP_TRIES = 8  # a channel that is still being made cannot be ended yet
 HANG_UP_AGAIN_S = 0.5
-SENT_MAX = 100_000
+SENT_MAX = 20_000
 MUSIC_S = 30.0  # taken for the length of hold music that is no WAV file
 
 

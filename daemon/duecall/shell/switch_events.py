@@ -36,7 +36,7 @@ EVENT_NAMES = (
     "SHUTDOWN",
 )
 CUSTOM_EVENTS = (contract.PROGRESS_EVENT,)
-LEGS_MAX = 50_000
+LEGS_MAX = 20_000
 # Applications that run before the script does: a call that ends in one of them never heard it.
 _BEFORE_SCRIPT = ("", "record_session")
 

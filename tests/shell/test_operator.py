@@ -1,0 +1,83 @@
+"""What an operator may ask, and what he is told when it cannot be."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from duecall.core import commands as c
+from duecall.shell import operator as operator_module
+from duecall.shell.control import ControlError
+from duecall.shell.operator import Operator
+from tests.shell import store_world as build
+from tests.shell.service_world import Daemon, until
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    daemon = Daemon(tmp_path)
+    yield daemon
+    if not daemon.running.dead:
+        daemon.stop()
+
+
+def state(daemon: Daemon) -> str:
+    store = daemon.store()
+    try:
+        return store.campaigns()[0].state.value
+    finally:
+        store.close()
+
+
+def test_contacts_imported_into_a_finished_campaign_are_called_also_after_a_restart(
+    daemon: Daemon,
+) -> None:
+    daemon.fill([])
+    daemon.start()
+    runs = daemon.service.dialer.runs
+    until(lambda: build.NAME in runs and runs[build.NAME].finished)
+    until(lambda: state(daemon) == "finished")
+    daemon.fill(build.rows(2), state="finished", message=[{"text": "xin chào"}])
+    assert Operator(daemon.service).answer({"do": "imported", "campaign": build.NAME})["ok"]
+    until(lambda: len(runs[build.NAME].hopper) == 2)
+    until(lambda: state(daemon) == "running")
+
+
+def test_a_status_comes_also_while_the_database_is_held_by_another(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator_module, "COUNT_S", 0.05)
+    daemon.fill(build.rows(3), state="paused")
+    daemon.start()
+    operator = Operator(daemon.service)
+    until(lambda: operator.answer({"do": "status"})["campaigns"])
+    until(lambda: operator.answer({"do": "status"})["campaigns"][0]["contacts"] == 3)
+    other = sqlite3.connect(daemon.folder / "duecall.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    daemon.service.worker.put([c.FinishCampaign(build.NAME)])  # it waits for the lock
+    gevent.sleep(0.05)
+    status = operator.answer({"do": "status"})
+    assert status["campaigns"][0]["contacts"] == 3
+    other.execute("ROLLBACK")
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"do": "dance"},
+        {"do": "start"},
+        {"do": "start", "file": "/no/such/file.yaml"},
+        {"do": "pause", "campaign": "unknown"},
+    ],
+)
+def test_what_cannot_be_is_refused_with_words(daemon: Daemon, request_: dict[str, str]) -> None:
+    daemon.fill(build.rows(1), state="stopped")
+    daemon.start()
+    with pytest.raises(ControlError):
+        Operator(daemon.service).answer(request_)

@@ -1,0 +1,168 @@
+"""What is said to one contact: odd rows, empty cells, days that pass, a voice that fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duecall.core.campaign import Campaign
+from duecall.core.commands import DeferTarget
+from duecall.core.contact import Account, Contact
+from duecall.core.moment import Moment
+from duecall.core.site import Folders
+from duecall.shell import preparer as preparer_module
+from duecall.shell.preparer import Preparer
+from duecall.shell.store import TargetRow
+from duecall.speech.faults import EngineError, EngineMissing, SoundFault, Unspeakable
+from duecall.speech.prompts import PromptBook
+from tests.core import building
+
+EVENING = datetime(2026, 11, 23, 16, 30, tzinfo=timezone.utc)  # 23:30 in Hanoi
+
+
+def campaign(text: str, **changes: Any) -> Campaign:
+    return building.campaign(message=[{"text": text}], keys={}, **changes)
+
+
+def row(number: int = 1, **account: Any) -> TargetRow:
+    target = building.target(number)
+    return TargetRow(
+        id=target.id,
+        lender=target.lender,
+        campaign=target.campaign,
+        contact=target.contact,
+        account=replace(target.account, **account),
+        phone_hash=target.phone_hash,
+        past=target.past,
+    )
+
+
+@pytest.fixture
+def preparer(tmp_path: Path) -> Preparer:
+    site = building.site(folders=Folders(tts_cache=str(tmp_path / "tts")).model_dump())
+    return Preparer(site)
+
+
+def said(preparer: Preparer, text: str, **account: Any) -> str:
+    one = row(**account)
+    return preparer.text(campaign(text), one.contact, one.account)
+
+
+def test_an_empty_card_number_is_false_where_the_template_asks(preparer: Preparer) -> None:
+    text = "thẻ{% if card_number %} số {{ card_number | last4 }}{% else %} này{% endif %}"
+    assert said(preparer, text, card_number="") == "thẻ này"
+    assert said(preparer, text, card_number="4000 1234").startswith("thẻ số")
+
+
+@pytest.mark.parametrize("fields", [{"title": ""}, {}])
+def test_an_empty_or_missing_column_is_false_where_the_template_asks(
+    preparer: Preparer, fields: dict[str, str]
+) -> None:
+    text = "chào {% if title %}{{ title }}{% else %}quý khách{% endif %}"
+    assert said(preparer, text, fields=fields) == "chào quý khách"
+    assert said(preparer, text, fields={"title": "ông"}) == "chào ông"
+
+
+@pytest.mark.parametrize("name", ["card_number", "title"])
+def test_what_is_empty_cannot_be_spoken(preparer: Preparer, name: str) -> None:
+    with pytest.raises(Unspeakable):
+        said(preparer, "số {{ " + name + " }}", card_number="", fields={"title": ""})
+
+
+def test_an_interest_rate_with_a_comma_is_spoken(preparer: Preparer) -> None:
+    text = "lãi suất {{ interest_rate }}"
+    assert said(preparer, text, interest_rate="18,5") == said(preparer, text, interest_rate="18.5")
+
+
+@pytest.mark.parametrize("rate", ["about five", "1e400", "NaN", ""])
+def test_one_row_that_makes_no_sense_does_not_hold_up_the_others(
+    preparer: Preparer, rate: str
+) -> None:
+    rows = [row(1), row(2, interest_rate=rate), row(3)]
+    targets, put_off = preparer.prepare(campaign("lãi suất {{ interest_rate }}"), rows)
+    assert [target.id for target in targets] == [1, 3]
+    (command,) = put_off
+    assert isinstance(command, DeferTarget)
+    assert (command.target.id, command.until) == (2, None)
+    assert command.reason.startswith("cannot be spoken")
+
+
+def test_a_fault_that_nobody_foresaw_is_one_rows_too(
+    preparer: Preparer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = Preparer._values
+
+    def odd(self: Preparer, words: Any, contact: Contact, account: Account, today: date) -> Any:
+        if contact.name == "Contact 2":
+            raise ZeroDivisionError
+        return values(self, words, contact, account, today)
+
+    monkeypatch.setattr(Preparer, "_values", odd)
+    targets, put_off = preparer.prepare(campaign("xin chào"), [row(1), row(2), row(3)])
+    assert [target.id for target in targets] == [1, 3]
+    assert "ZeroDivisionError" in getattr(put_off[0], "reason", "")
+
+
+def test_a_voice_that_fails_at_one_text_tries_it_again_later(
+    preparer: Preparer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = PromptBook.render
+
+    def fails(self: PromptBook, parts: Any, values: Any) -> Any:
+        if getattr(values.get("name"), "text", "") == "Contact 2":
+            raise EngineError("espeak-ng ended with code -9")
+        return render(self, parts, values)
+
+    monkeypatch.setattr(PromptBook, "render", fails)
+    targets, put_off = preparer.prepare(campaign("chào {{ name }}"), [row(1), row(2)])
+    assert [target.id for target in targets] == [1]
+    (command,) = put_off
+    assert isinstance(command, DeferTarget)
+    assert command.until is not None
+
+
+def test_a_voice_that_is_missing_is_everybodys_fault(
+    preparer: Preparer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineMissing):
+        preparer.prepare(campaign("xin chào"), [row(1), row(2)])
+
+
+def test_a_sound_file_that_is_missing_is_everybodys_fault(
+    preparer: Preparer, tmp_path: Path
+) -> None:
+    spoken = building.campaign(message=[{"sound": str(tmp_path / "gone.wav")}], keys={})
+    with pytest.raises(SoundFault):
+        preparer.prepare(spoken, [row(1), row(2)])
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken_on"),
+    [
+        ("{{ dpd }}", date(2026, 11, 23)),
+        ("{{ today }}", date(2026, 11, 23)),
+        ("{% if dpd > 3 %}gấp{% endif %} chào", date(2026, 11, 23)),
+        ("chào {{ name }}", None),
+    ],
+)
+def test_a_message_that_speaks_of_its_day_says_which(
+    preparer: Preparer, monkeypatch: pytest.MonkeyPatch, text: str, spoken_on: date | None
+) -> None:
+    monkeypatch.setattr(preparer_module, "now", lambda: Moment(EVENING, 0.0))
+    (target,), _ = preparer.prepare(campaign(text), [row()])
+    assert target.spoken_on == spoken_on
+    later = Moment(EVENING + timedelta(hours=1), 0.0)
+    monkeypatch.setattr(preparer_module, "now", lambda: later)
+    (target,), _ = preparer.prepare(campaign(text), [row()])
+    assert target.spoken_on == (spoken_on and spoken_on + timedelta(days=1))
+
+
+def test_a_changed_campaign_speaks_its_new_words(preparer: Preparer) -> None:
+    one = row()
+    assert preparer.text(campaign("một"), one.contact, one.account) == "một"
+    assert preparer.text(campaign("hai"), one.contact, one.account) == "hai"
