@@ -5,7 +5,7 @@ Raw: the same originate line, pipelined on one Event Socket connection by a loop
 many in flight; no daemon, no database. Both in the same run, in turns, over the same SIPp callee,
 with the same number of calls in flight; the best of several windows stands for the raw limit.
 
-    python benchmarks/dial_rate.py [--switch freeswitch] [--calls 2000] [--windows 25,50,100]
+    python benchmarks/dial_rate.py [--switch freeswitch] [--calls 2000] [--windows 40,80,160]
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from duecall.shell.esl_link import EslLink  # noqa: E402
 from duecall.shell.loopback_site import LoopbackSite, SwitchKind  # noqa: E402
 from duecall.shell.preparer import Preparer  # noqa: E402
 from duecall.shell.switch_events import CUSTOM_EVENTS, EVENT_NAMES  # noqa: E402
+from duecall.shell.target_store import TargetRow  # noqa: E402
 from fs_scripts.contract import Brief  # noqa: E402
 from sipp_scenarios.field import Field  # noqa: E402
 
@@ -165,12 +166,13 @@ class Bench:
         campaign = load_campaign(self.campaign, self.site.site)
         contact = Contact("Anh", f"{PREFIX}000000")
         account = Account("HD", 1_000_000, "VND", "18.5", now().wall.date())
-        brief, _ = Preparer(self.site.site)._brief(campaign, contact, account)
+        row = TargetRow(0, "demo", "bench", contact, account, "hash", Past())
+        (target,), _ = Preparer(self.site.site).prepare(campaign, [row])
         switch = Meter(self.site.switch_pid)
         pending = []
         for n in range(calls):
             room.acquire()
-            line, job = self._line(brief, n)
+            line, job = self._line(target.brief, n)
             pending.append(command.start_bgapi(line, job))
         give_up = time.monotonic() + 60
         while len(ends) < calls and time.monotonic() < give_up:
@@ -237,7 +239,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--switch", choices=("pocket", "freeswitch"), default="freeswitch")
     options.add_argument("--calls", type=int, default=2000)
-    options.add_argument("--windows", default="15,30,60")
+    options.add_argument("--windows", default="40,80,160")
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
     windows = [int(window) for window in given.windows.split(",")]

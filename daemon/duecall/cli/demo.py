@@ -30,6 +30,7 @@ from duecall.shell.loopback_site import REPOSITORY, LoopbackSite, SwitchKind
 CAMPAIGN = REPOSITORY / "campaigns" / "overdue-vi.yaml"
 FOLDER = REPOSITORY / "var" / "demo"
 RETRY_S, RING_S, LONGEST_S = 3, 8, 240
+TELL_S = 10  # where there is no terminal to draw on
 CHANGED = (
     f"For the demo these are changed in a copy of {CAMPAIGN.name}: calling hours all day, retries "
     f"after {RETRY_S} s, ring time {RING_S} s, the message said once, every call recorded."
@@ -178,12 +179,20 @@ def _shortened(campaign: Path, work: Path) -> Path:
 
 def _watch(site: LoopbackSite, campaign: str) -> None:
     """Live progress until every contact is done with."""
-    deadline = time.monotonic() + LONGEST_S
+    began = told = time.monotonic()
+    deadline = began + LONGEST_S
     with Live(console=errors, auto_refresh=False, transient=True) as live:
         while True:
             status = control.ask(site.path("var") / "duecall.sock", {"do": "status"})
             if errors.is_terminal:
                 live.update(status_view(status), refresh=True)
+            elif time.monotonic() - told >= TELL_S:
+                told = time.monotonic()
+                live_calls = sum(status["live"].values())
+                errors.print(
+                    f"{told - began:.0f} s: {status['settled']} attempts settled, "
+                    f"{live_calls} calls live"
+                )
             mine = [c for c in status["campaigns"] if c["name"] == campaign]
             if mine and mine[0]["state"] == "finished":
                 return

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,16 @@ from duecall.core import commands as c
 from duecall.core import events as e
 from duecall.core.attempt import Target
 from duecall.core.campaign import Campaign
+from duecall.core.campaign_run import CampaignRun
 from duecall.core.dialer import Dialer
 from duecall.core.site import Site
 from duecall.shell.cdr_journal import CdrJournal
 from duecall.shell.clock import now
+from duecall.shell.database import chunks
 from duecall.shell.models import CampaignState
 from duecall.shell.preparer import Preparer
-from duecall.shell.store import ApplyResult, Load, Store
-from duecall.shell.store_worker import StoreWorker
+from duecall.shell.store import ApplyResult, Load, Store, StoreError
+from duecall.shell.store_worker import BATCH_MAX, StoreWorker
 from duecall.shell.switch import Switch
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,7 @@ INBOX_MAX = 20_000
 TURN_MAX = 256  # events taken in one go, before others get their turn
 ALARMS_MAX = 100  # the last ones, for `status`
 SWEEP_S = 10
+TAKEN_UP_S = 60  # the dialer has a new version by then, or refuses it
 FLUSH_S = 10  # at the end: how long the database may take for what is not durable yet
 
 
@@ -263,7 +267,28 @@ class Service:
         self.worker.call(lambda store: store.put_campaign(campaign, text))
         self.worker.call(lambda store: store.set_campaign_state(campaign.name, state))
         self.preparer.forget(campaign.name)
+        former = self.dialer.runs.get(campaign.name)
         self.put(e.CampaignStarted(now(), campaign, paused))
+        gevent.spawn(self._look_anew, campaign.name, former)
+
+    def _look_anew(self, name: str, former: CampaignRun | None) -> None:
+        """Contacts whom the former version would not call, or had no words for, are judged anew."""
+        give_up = now().mono_s + TAKEN_UP_S
+        while self.dialer.runs.get(name) is former:  # else it is the former that judges
+            if self.stopping or now().mono_s > give_up:
+                return
+            gevent.sleep(0.05)
+        self.worker.flush(FLUSH_S)
+        try:
+            found = self.worker.call(lambda store: store.kept_back(name))
+            for some in chunks(found, BATCH_MAX):
+                self.worker.call(partial(Store.open_again, campaign=name, targets=some))
+        except StoreError as error:
+            log.warning("contacts held back earlier were not looked at: %s", error)
+            return
+        if found:
+            log.info("campaign %s: %d contacts held back earlier are judged anew", name, len(found))
+            self.put(e.TargetsChanged(now(), name))
 
 
 def own_daemon_id(var: Path) -> str:

@@ -190,6 +190,15 @@ class Store:
         order = Campaign.model_validate_json(settings).order
         return self._importer.rank(self._key(campaign).id, order)
 
+    def kept_back(self, campaign: str) -> list[tuple[int, str]]:
+        """(target, reason) of those that an earlier version of the campaign would not call."""
+        return self._targets.kept_back(self._key(campaign))
+
+    def open_again(self, campaign: str, targets: Sequence[tuple[int, str]]) -> int:
+        """Some of `kept_back` are ready again, for the new version to judge. How many."""
+        with self._database.writing():
+            return self._targets.open_again(self._key(campaign), targets)
+
     # ---- the daemon's turn
 
     def apply(self, batch: Sequence[c.Command], now: datetime | None = None) -> ApplyResult:

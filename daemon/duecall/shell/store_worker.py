@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gevent
 import gevent.event
@@ -49,7 +49,7 @@ class StoreWorker:
         self.trouble = ""
         self.batches = 0
         self.commands = 0
-        self.store: Store = self._pool.apply(open_store)
+        self.store: Store = self._in_thread(open_store)
         self._greenlet = gevent.spawn(self._run)
 
     @property
@@ -70,8 +70,7 @@ class StoreWorker:
         timeout_s: for questions only, since what is late is carried out all the same. StoreBusy.
         """
         with gevent.Timeout(timeout_s, StoreBusy(f"no answer in {timeout_s} s: {self.trouble}")):
-            result: T = self._pool.apply(function, (self.store,))
-        return result
+            return self._in_thread(function, self.store)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything taken over is durable; False if that took too long."""
@@ -82,6 +81,14 @@ class StoreWorker:
         self._greenlet.kill()
         self._pool.apply(self.store.close)
         self._pool.kill()
+
+    def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Raises what the function raises; gevent's pool would print it to stderr as well."""
+        answer, error = self._pool.apply(_caught, (function, *arguments))
+        if error is not None:
+            raise error
+        result: T = answer
+        return result
 
     def _run(self) -> None:
         while True:
@@ -96,7 +103,7 @@ class StoreWorker:
         on its own then, and the faulty one is dropped, loudly."""
         self.batches += 1
         try:
-            answers = self._pool.apply(self.store.apply, (batch,))
+            answers = self._in_thread(self.store.apply, batch)
         except Exception as error:
             # Nothing of the batch was written: it was one transaction.
             if _may_pass(error):
@@ -130,6 +137,13 @@ class StoreWorker:
         elif isinstance(command, c.LoadTargets):
             answers.loads.append(Load(command.campaign, [], None, failed=DROPPED))
         return answers
+
+
+def _caught(function: Callable[..., T], *arguments: Any) -> tuple[T | None, Exception | None]:
+    try:
+        return function(*arguments), None
+    except Exception as error:
+        return None, error
 
 
 def _may_pass(error: Exception) -> bool:

@@ -25,6 +25,8 @@ from fs_scripts.contract import Brief
 log = logging.getLogger(__name__)
 PROMOTE_MAX = 2_000  # waiting targets made ready in one go; several hoppers' worth
 UNREADABLE = "its data cannot be unsealed"
+# Reasons of the gate and the prompts that lie in the campaign's file: a new file, a new chance.
+KEPT_BACK_BY_CAMPAIGN = ("not selected", "cannot be spoken", "the campaign ended", "no hour fits")
 S = TargetState
 
 # The columns of a TargetRow, for `read_target`; attempts are joined to the same.
@@ -117,6 +119,23 @@ class TargetStore:
     def next_due(self, campaign: CampaignKey) -> datetime | None:
         row = self._database.run(NEXT_DUE, (campaign.id,)).fetchone()
         return None if row is None else from_us(row[0])
+
+    def kept_back(self, campaign: CampaignKey) -> list[tuple[int, str]]:
+        """(target, reason) of those that only the campaign's own words have kept back."""
+        sql = """SELECT id, reason FROM target WHERE campaign_id = ? AND state = 'done'
+            AND rank IS NOT NULL"""
+        rows = self._database.run(sql, (campaign.id,))
+        return [(n, reason) for n, reason in rows if reason.startswith(KEPT_BACK_BY_CAMPAIGN)]
+
+    def open_again(self, campaign: CampaignKey, targets: Sequence[tuple[int, str]]) -> int:
+        """Done ones, with their reasons, are ready again. How many."""
+        moved = 0
+        for reason in {reason for _, reason in targets}:
+            ids = [n for n, why in targets if why == reason]
+            count = self._move(ids, S.DONE, S.READY, reason="")
+            self._database.count(self._lender, campaign.id, "done", reason, -count)
+            moved += count
+        return moved
 
     def release(self, ids: Sequence[int]) -> None:
         """Give held ones back unchanged; others are left as they are."""
