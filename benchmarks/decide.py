@@ -71,7 +71,10 @@ def rows(count: int) -> Iterator[ParsedRow]:
         yield ParsedRow(
             Contact(f"Contact {n}", f"+8491{n:07d}"),
             Account(
-                f"HD-{n:08d}", 1_000_000 + (n * 7919) % 90_000_000, "VND", "18.5",
+                f"HD-{n:08d}",
+                1_000_000 + (n * 7919) % 90_000_000,
+                "VND",
+                "18.5",
                 date(2026, 11, 1) - timedelta(days=n % 200),
             ),
         )

@@ -99,7 +99,11 @@ class Bench:
     def __init__(self, folder: Path, kind: SwitchKind, proxy: str, window: int) -> None:
         self.folder, self.kind, self.window = folder, kind, window
         self.site = LoopbackSite(
-            folder, kind, proxy=proxy, channels=window, calls_per_second=500,
+            folder,
+            kind,
+            proxy=proxy,
+            channels=window,
+            calls_per_second=500,
             tts_cache=folder.parent / "tts_cache",
         )
         sound = folder / "beep.wav"
@@ -146,7 +150,10 @@ class Bench:
         links = []
         for _ in range(2):
             link = EslLink(
-                settings.host, settings.port, settings.user, self.site.password,
+                settings.host,
+                settings.port,
+                settings.user,
+                self.site.password,
                 password_source="the benchmark",
             )
             link.connect()
@@ -190,13 +197,24 @@ class Bench:
     def _line(self, brief: Brief, n: int) -> tuple[str, str]:
         attempt_id = str(uuid.uuid4())
         target = Target(
-            n, "demo", "bench", Contact("Anh", f"{PREFIX}{n:06d}"),
-            Account("HD", 1, "VND", "1", now().wall.date()), "hash", Past(),
+            n,
+            "demo",
+            "bench",
+            Contact("Anh", f"{PREFIX}{n:06d}"),
+            Account("HD", 1, "VND", "1", now().wall.date()),
+            "hash",
+            Past(),
             replace(brief, attempt_id=attempt_id),
         )
         command = c.Originate(
-            Attempt(attempt_id, 1, target, now().wall), "demo", "842412345678", "", 30, 300,
-            record=False, transfer_wait_s=0,
+            Attempt(attempt_id, 1, target, now().wall),
+            "demo",
+            "842412345678",
+            "",
+            30,
+            300,
+            record=False,
+            transfer_wait_s=0,
         )
         trunk = self.site.site.trunks["demo"]
         line = originate_line.originate(command, trunk, presence="duecall:raw", recording=None)

@@ -74,8 +74,15 @@ def write_campaign(folder: Path, calls: int) -> list[str]:
         )
         for n, number in enumerate(numbers):
             rows.writerow(
-                [f"Trần Văn {chr(65 + n % 26)}", f"HD-{n:06d}", 1_000_000 + n % 50 * 1_000,
-                 "18.5", "2026-11-01", 21, number]
+                [
+                    f"Trần Văn {chr(65 + n % 26)}",
+                    f"HD-{n:06d}",
+                    1_000_000 + n % 50 * 1_000,
+                    "18.5",
+                    "2026-11-01",
+                    21,
+                    number,
+                ]
             )
     return numbers
 
@@ -124,7 +131,11 @@ def soak(folder: Path, kind: str, channels: int, calls: int) -> bool:
         host = field.agents["agent-answers"].partition("@")[2]
         agents = [f"sip:agent-{n}@{host}" for n in range(AGENTS)]
         with LoopbackSite(
-            folder, kind, proxy=field.proxy, agents=agents, channels=channels,
+            folder,
+            kind,
+            proxy=field.proxy,
+            agents=agents,
+            channels=channels,
             calls_per_second=CALLS_PER_SECOND,
         ) as site:
             site.start_switch()
@@ -158,7 +169,9 @@ def soak(folder: Path, kind: str, channels: int, calls: int) -> bool:
     print("outcomes:", dict(Counter(row["outcome"] for row in attempts)))
     print("not what the callee did:", dict(wrong) or "none")
     growths = []
-    for name, samples, cpu in zip(("daemon", "switch"), zip(*memory, strict=True), used, strict=True):
+    for name, samples, cpu in zip(
+        ("daemon", "switch"), zip(*memory, strict=True), used, strict=True
+    ):
         growths.append(growth(list(samples)))
         print(
             f"{name}: {cpu / calls * 1000:.1f} s of processor a 1,000 calls, memory at most "

@@ -12,9 +12,7 @@ KINDS = ("pocket", "freeswitch")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--switch", choices=(*KINDS, "all"), default="all", help="only on this switch"
-    )
+    parser.addoption("--switch", choices=(*KINDS, "all"), default="all", help="only on this switch")
 
 
 def pytest_report_header() -> str:

@@ -12,61 +12,23 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from duecall.core import commands as c
 from duecall.core import events as e
-from duecall.core.attempt import Attempt, Past, Stage, Target
+from duecall.core.attempt import Attempt, Stage
 from duecall.core.campaign import Campaign
 from duecall.core.dialer import Dialer
 from duecall.core.moment import Moment
 from duecall.core.outcome import LOST, Ending
 from duecall.core.site import Site
-from fs_scripts.contract import CALLEE_HUNG_UP, COMPLETED, KEY, KeyPress, Result
 from tests.core import building
+from tests.core.fates import Channel, fate
+from tests.core.laws import CALLS_PER_SECOND, CHANNELS, Entry
+from tests.core.model_store import Answer, ModelStore, Row
 
-CHANNELS, CALLS_PER_SECOND = 6, 5
-TARGETS, NUMBERS = 80, 47
+TARGETS, NUMBERS = (8, 80), 47  # a campaign that soon ends, and one that lasts
 CAMPAIGNS = ("overdue", "survey")
-CAUSES = ("USER_BUSY", "NO_ANSWER", "UNALLOCATED_NUMBER", "NORMAL_TEMPORARY_FAILURE")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the log. at_s: monotonic. what: born (a daemon), saved, sent, decided, settled,
-    or `finished` (a campaign, with `left` targets that still had to be called).
-
-    state: of the campaign. stopped: whether the number was on the stop list by then.
-    """
-
-    at_s: float
-    what: str
-    attempt: str = ""
-    phone_hash: str = ""
-    state: str = ""
-    stopped: bool = False
-    left: int = 0
-
-
-@dataclass
-class Row:
-    """One target in the store. state: ready, waiting, held, calling, done."""
-
-    target: Target
-    state: str = "ready"
-    due: datetime | None = None
-
-
-@dataclass
-class Channel:
-    """What truly happens to one call. until_s: when it ends by itself."""
-
-    attempt: Attempt
-    ending: Ending
-    until_s: float
-    parked: bool = False
 
 
 class BadWorld:
@@ -95,19 +57,15 @@ class BadWorld:
         self._number = 0
         self._life = 0  # of the daemon; what was on its way to an earlier one is lost
         self._waiting: deque[c.Command] = deque()  # for the store, in their order
-        self.rows: dict[int, Row] = {}
-        self.attempts: dict[str, tuple[Attempt, Stage]] = {}  # open ones
-        self.settled: set[str] = set()
-        self.states = dict.fromkeys(CAMPAIGNS, "running")
-        self.stopped_numbers: set[str] = set()
+        self.store = ModelStore(CAMPAIGNS, self._note)
         self.channels: dict[str, Channel] = {}
         self.records: dict[str, Ending] = {}  # the switch's call records; some are never written
         self.switch_up = False
-        for number in range(1, TARGETS + 1):
+        for number in range(1, self.random.choice(TARGETS) + 1):
             name = CAMPAIGNS[number % 2]
             phone = f"hash-{number % NUMBERS}"  # some numbers belong to several targets
             target = building.target(number, campaign=name, phone_hash=phone)
-            self.rows[number] = Row(target)
+            self.store.rows[number] = Row(target)
 
     # ---- time
 
@@ -138,11 +96,11 @@ class BadWorld:
     def _import_late(self) -> None:
         """New contacts for a campaign that is finished."""
         name = self.random.choice(CAMPAIGNS)
-        for number in range(max(self.rows) + 1, max(self.rows) + 4):
-            self.rows[number] = Row(
+        for number in range(max(self.store.rows) + 1, max(self.store.rows) + 4):
+            self.store.rows[number] = Row(
                 building.target(number, campaign=name, phone_hash=f"late-{number}")
             )
-        if "finished" in self.states.values():  # else the story has failed already
+        if "finished" in self.store.states.values():  # else the story has failed already
             self.tell(e.TargetsChanged(self.moment(), name))
 
     def _step(self) -> None:
@@ -150,9 +108,9 @@ class BadWorld:
         wake_s = max(self.now_s, self.dialer.next_wakeup_s(self.moment()))
         if not self.hostile and not self.dialer.live and not self._waiting and not self._agenda:
             # Nothing goes on: sleep until somebody is due, as a quiet night does.
-            dues = [row.due for row in self.rows.values() if row.state == "waiting" and row.due]
-            if dues:
-                rest_s = (min(dues) - self.moment().wall).total_seconds()
+            due = self.store.next_due()
+            if due is not None:
+                rest_s = (due - self.moment().wall).total_seconds()
                 wake_s = max(wake_s, self.now_s + min(rest_s, 6 * 3600.0))
         if self._agenda and self._agenda[0][0] <= wake_s:
             self.now_s, _, do = heapq.heappop(self._agenda)
@@ -165,9 +123,26 @@ class BadWorld:
         return (
             not self.dialer.live
             and not self._waiting
-            and all(row.state == "done" for row in self.rows.values())
-            and set(self.states.values()) == {"finished"}
+            and all(row.state == "done" for row in self.store.rows.values())
+            and set(self.store.states.values()) == {"finished"}
         )
+
+    def left_over(self) -> list[str]:
+        """What has not come to its end; empty where all has (L10)."""
+        broken: list[str] = []
+        if self.dialer.live:
+            broken.append("L10: calls are live for ever")
+        for number, row in self.store.rows.items():
+            if row.state != "done":
+                broken.append(f"L10: target {number} is {row.state} for ever (due {row.due})")
+        if self.dialer.lines["demo"].taken or self.dialer.lines["demo"].unsaved:
+            broken.append("L10: channels are taken for ever")
+        if self.dialer.live.numbers or self.dialer.sent.agents.busy:
+            broken.append("L10: numbers or agents are busy for ever")
+        finished = {name: self.store.states[name] for name in CAMPAIGNS}
+        if not broken and set(finished.values()) != {"finished"}:
+            broken.append(f"L10: campaigns do not finish: {finished}")
+        return broken
 
     # ---- the daemon
 
@@ -175,16 +150,14 @@ class BadWorld:
         self._life += 1
         self.log.append(Entry(self.now_s, "born"))
         self.dialer = self._make(self._site, self.moment())
-        for row in self.rows.values():
-            if row.state == "held":
-                row.state = "ready"
-        for name, state in self.states.items():
+        self.store.recover()
+        for name, state in self.store.states.items():
             if state in ("running", "paused"):
                 started = e.CampaignStarted(self.moment(), self._campaign(name), state == "paused")
                 self.tell(started)
-        if self.attempts:
+        if self.store.attempts:
             campaigns = tuple(self._campaign(name) for name in CAMPAIGNS)
-            found = tuple(self.attempts.values())
+            found = tuple(self.store.attempts.values())
             self.tell(e.AttemptsRecovered(self.moment(), found, campaigns))
         self._switch_comes()
 
@@ -248,113 +221,42 @@ class BadWorld:
         elif isinstance(command, c.CallAgent):
             self._agent(command.attempt_id)
 
-    def _note(self, what: str, attempt: Attempt) -> None:
+    def _note(self, what: str, attempt: Attempt | None, left: int = 0) -> None:
+        if attempt is None:
+            self.log.append(Entry(self.now_s, what, left=left))
+            return
         phone, campaign = attempt.target.phone_hash, attempt.target.campaign
-        stopped = phone in self.stopped_numbers
-        self.log.append(Entry(self.now_s, what, attempt.id, phone, self.states[campaign], stopped))
+        stopped = phone in self.store.stopped_numbers
+        state = self.store.states[campaign]
+        self.log.append(Entry(self.now_s, what, attempt.id, phone, state, stopped))
 
-    # ---- the store: honest, in order, sometimes slow; law L1 it leaves to the core alone
+    # ---- the store: sometimes slow, always in order
 
     def _commit(self) -> None:
         for _ in range(self.random.randint(1, 6)):
             if self._waiting:
-                self._apply(self._waiting.popleft())
+                voice = not (self.hostile and self.random.random() < 0.15)
+                answer = self.store.apply(self._waiting.popleft(), self.moment().wall, voice)
+                if answer is not None:
+                    self._answer(answer)
         if self._waiting:
             life = self._life
             self.later(self.soon(0.05), lambda: self._commit() if life == self._life else None)
 
-    def _answer(self, make: Callable[[Moment], e.Event]) -> None:
+    def _answer(self, make: Answer) -> None:
         life = self._life
         times = 2 if self.hostile and self.random.random() < 0.1 else 1
+        most_s = 0.2
         if isinstance(make(self.moment()), e.TargetsLoaded):
             times = 1  # exactly one, as the contract says
+            most_s = 8.0  # prompts take their time
 
         def say() -> None:
             if life == self._life:
                 self.tell(make(self.moment()))
 
         for _ in range(times):
-            self.later(self.soon(0.2), say)
-
-    def _apply(self, command: c.Command) -> None:
-        match command:
-            case c.LoadTargets(name, limit):
-                self._load(name, limit)
-            case c.ReleaseTargets(_, ids):
-                for target_id in ids:
-                    if self.rows[target_id].state == "held":
-                        self.rows[target_id].state = "ready"
-            case c.DeferTarget(target, until, _):
-                row = self.rows[target.id]
-                if row.state in ("held", "ready", "waiting"):
-                    row.state, row.due = ("waiting", until) if until else ("done", None)
-            case c.SaveAttempt(attempt):
-                self._save(attempt)
-            case c.SaveStage(attempt_id, stage, _):
-                if attempt_id in self.attempts:
-                    attempt, before = self.attempts[attempt_id]
-                    self.attempts[attempt_id] = attempt, max(before, stage)
-            case c.SaveOutcome():
-                self._settle(command)
-            case c.FinishCampaign(name):
-                mine = [row for row in self.rows.values() if row.target.campaign == name]
-                left = sum(row.state != "done" for row in mine)
-                self.log.append(Entry(self.now_s, "finished", left=left))
-                if self.states[name] == "running":
-                    self.states[name] = "finished"
-            case c.ReopenCampaign(name):
-                if self.states[name] == "finished":
-                    self.states[name] = "running"
-
-    def _load(self, name: str, limit: int) -> None:
-        wall = self.moment().wall
-        for row in self.rows.values():
-            if row.state == "waiting" and row.due is not None and row.due <= wall:
-                row.state, row.due = "ready", None
-        mine = [row for row in self.rows.values() if row.target.campaign == name]
-        taken = [row for row in mine if row.state == "ready"][:limit]
-        for row in taken:
-            row.state = "held"
-        targets = tuple(row.target for row in taken)
-        due = min((row.due for row in mine if row.state == "waiting" and row.due), default=None)
-        if self.hostile and self.random.random() < 0.15:  # their prompts cannot be made
-            for row in taken:
-                row.state = "ready"
-            self._answer(lambda at: e.TargetsLoaded(at, name, (), due, failed="no voice"))
-        else:
-            self._answer(lambda at: e.TargetsLoaded(at, name, targets, due))
-
-    def _save(self, attempt: Attempt) -> None:
-        row, phone = self.rows[attempt.target.id], attempt.target.phone_hash
-        reason = ""
-        if phone in self.stopped_numbers:
-            reason = "number is on the stop list"
-        elif row.state != "held":
-            reason = "the target is not held by this daemon"
-        if reason:
-            final = phone in self.stopped_numbers
-            self._answer(lambda at: e.AttemptRefused(at, attempt.id, reason, final))
-            return
-        row.state = "calling"
-        past = row.target.past
-        row.target = replace(row.target, past=replace(past, tries=past.tries + 1))
-        self.attempts[attempt.id] = attempt, Stage.SAVED
-        self._note("saved", attempt)
-        self._answer(lambda at: e.AttemptSaved(at, attempt.id))
-
-    def _settle(self, command: c.SaveOutcome) -> None:
-        attempt = command.attempt
-        if attempt.id not in self.attempts:
-            return
-        del self.attempts[attempt.id]
-        self._note("settled", attempt)
-        row = self.rows[attempt.target.id]
-        past = row.target.past
-        counts = dict(past.by_outcome)
-        counts[command.outcome] = counts.get(command.outcome, 0) + 1
-        past = Past(past.tries, past.counted + command.outcome.counts, counts, command.at)
-        row.target = replace(row.target, past=past)
-        row.state, row.due = ("waiting", command.next_due) if command.next_due else ("done", None)
+            self.later(self.soon(most_s), say)
 
     # ---- the switch
 
@@ -362,7 +264,7 @@ class BadWorld:
         self._note("sent", attempt)
         if not self.switch_up or (self.hostile and self.random.random() < 0.1):
             return  # it never got there, and nobody says so
-        ending = self._fate(attempt)
+        ending = fate(self.random, attempt)
         talk_s = self.random.uniform(0.1, 40.0) if ending.answered else self.random.uniform(0, 9)
         channel = Channel(attempt, ending, self.now_s + talk_s)
         self.channels[attempt.id] = channel
@@ -375,17 +277,6 @@ class BadWorld:
             result = ending.result
             self.news(lambda at: e.CallParked(at, name, result))
         self.later(talk_s, lambda: self._end(name))
-
-    def _fate(self, attempt: Attempt) -> Ending:
-        draw = self.random.random()
-        if draw < 0.4:
-            return Ending(self.random.choice(CAUSES), script_started=False)
-        ended_by = COMPLETED if draw < 0.6 else CALLEE_HUNG_UP
-        result = Result(attempt.id, ended_by, heard_ms=1_000, message_ms=10_000)
-        if draw > 0.8:
-            key = KeyPress("1", 900, "message")
-            result = replace(result, ended_by=KEY, action="transfer", keys=(key,))
-        return Ending("NORMAL_CLEARING", 200, answered=True, result=result)
 
     def _end(self, attempt_id: str) -> None:
         channel = self.channels.pop(attempt_id, None)
@@ -454,10 +345,12 @@ class BadWorld:
             self.later(10, lambda: self._die() if life == self._life else None)
         elif kind == "opt-out":
             phone = f"hash-{self.random.randrange(NUMBERS)}"
-            unsent = [name for name, (_, stage) in self.attempts.items() if stage < Stage.SENT]
+            unsent = [
+                name for name, (_, stage) in self.store.attempts.items() if stage < Stage.SENT
+            ]
             if unsent:  # the most awkward one: durable, and not sent yet
-                phone = self.attempts[unsent[0]][0].target.phone_hash
-            self.stopped_numbers.add(phone)
+                phone = self.store.attempts[unsent[0]][0].target.phone_hash
+            self.store.stopped_numbers.add(phone)
             self.tell(e.NumberStopped(self.moment(), phone))
         elif kind == "import":
             self.tell(e.TargetsChanged(self.moment(), name))
@@ -469,10 +362,12 @@ class BadWorld:
         """Durable first, then told, as the daemon's operator does it."""
         at = self.moment()
         if kind == "start":
-            self.states[name] = "running"
+            self.store.states[name] = "running"
             self.tell(e.CampaignStarted(at, self._campaign(name)))
         elif name in self.dialer.runs:
-            self.states[name] = {"pause": "paused", "stop": "stopped", "resume": "running"}[kind]
+            self.store.states[name] = {"pause": "paused", "stop": "stopped", "resume": "running"}[
+                kind
+            ]
             event: dict[str, type[Any]] = {
                 "pause": e.CampaignPaused,
                 "stop": e.CampaignStopped,
@@ -489,71 +384,3 @@ class BadWorld:
             self._switch_comes()
         for name in CAMPAIGNS:
             self._operate("start", name)
-
-
-def judge(world: BadWorld) -> list[str]:
-    """Laws L1, L4, L5, L6, L7 and pauses from the log alone; that everything ended (L10)."""
-    broken: list[str] = []
-    saved: dict[str, float] = {}
-    sent: dict[str, float] = {}
-    settled: set[str] = set()
-    decided: set[str] = set()
-    ringing: dict[str, str] = {}  # number -> attempt, from sent to settled
-    starts: deque[float] = deque()
-    for entry in world.log:
-        name = entry.attempt
-        if entry.what == "born":
-            decided.clear()  # what an earlier daemon decided and did not make durable is void
-        elif entry.what == "saved":
-            if name in saved:
-                broken.append(f"L5: {name} saved twice")
-            saved[name] = entry.at_s
-        elif entry.what == "sent":
-            if name not in saved:
-                broken.append(f"L5: {name} sent before it was durable")
-            if name in sent:
-                broken.append(f"L5: {name} sent twice")
-            if name in settled or name in decided:
-                broken.append(f"L6: {name} sent after its outcome")
-            if entry.stopped:
-                broken.append(f"L4: {entry.phone_hash} rung though it was stopped")
-            if entry.state != "running":
-                broken.append(f"pause: {name} sent for a campaign that is {entry.state}")
-            if entry.phone_hash in ringing:
-                broken.append(f"L1: {entry.phone_hash} rung by two attempts")
-            sent[name] = entry.at_s
-            ringing[entry.phone_hash] = name
-            if len(ringing) > CHANNELS:
-                broken.append(f"L7: {len(ringing)} channels at {entry.at_s:.2f}")
-            starts.append(entry.at_s)
-            while starts[0] <= entry.at_s - 1.0:
-                starts.popleft()
-            if len(starts) > CALLS_PER_SECOND:
-                broken.append(f"L7: {len(starts)} calls in the second before {entry.at_s:.2f}")
-        elif entry.what == "finished":
-            if entry.left:
-                broken.append(f"L10: a campaign is finished with {entry.left} targets left")
-        elif entry.what == "decided":
-            if name in decided:
-                broken.append(f"L6: {name} has two outcomes")
-            decided.add(name)
-        elif entry.what == "settled":
-            if name in settled:
-                broken.append(f"L6: {name} settled twice")
-            settled.add(name)
-            if ringing.get(entry.phone_hash) == name:
-                del ringing[entry.phone_hash]
-    broken.extend(f"L10: {name} has no outcome" for name in saved if name not in settled)
-    if world.dialer.live:
-        broken.append("L10: calls are live for ever")
-    for number, row in world.rows.items():
-        if row.state != "done":
-            broken.append(f"L10: target {number} is {row.state} for ever (due {row.due})")
-    if world.dialer.lines["demo"].taken or world.dialer.lines["demo"].unsaved:
-        broken.append("L10: channels are taken for ever")
-    if world.dialer.live.numbers or world.dialer.sent.agents.busy:
-        broken.append("L10: numbers or agents are busy for ever")
-    finished = {name: world.states[name] for name in CAMPAIGNS}
-    if not broken and set(finished.values()) != {"finished"}:
-        broken.append(f"L10: campaigns do not finish: {finished}")
-    return broken

@@ -18,7 +18,8 @@ from duecall.core.moment import Moment
 from duecall.core.pacing import CallRate
 from duecall.core.sent_calls import SentCalls
 from duecall.core.verdict import Allowed
-from tests.core.random_world import BadWorld, judge
+from tests.core.laws import judge
+from tests.core.random_world import BadWorld
 
 SEEDS = 90
 
@@ -28,8 +29,8 @@ def test_the_laws_hold_whatever_happens(first: int) -> None:
     for seed in range(first, first + 10):
         world = BadWorld(seed)
         world.run()
-        assert judge(world) == [], f"seed {seed}"
-        assert sum(entry.what == "sent" for entry in world.log) > 20
+        assert judge(world.log) + world.left_over() == [], f"seed {seed}"
+        assert sum(entry.what == "sent" for entry in world.log) >= 8
 
 
 # ---- a core that is broken on purpose is caught
@@ -76,22 +77,22 @@ class SettlesAgain(Dialer):
         return out
 
 
-def caught(make: type[Dialer] = Dialer) -> set[str]:
-    """The laws that an auditor sees broken, over some seeds."""
-    laws: set[str] = set()
-    for seed in range(20):
+def caught(law: str, make: type[Dialer] = Dialer) -> bool:
+    """Does the auditor see this law broken, in one of some stories?"""
+    for seed in range(60):
         world = BadWorld(seed, make)
         with suppress(KeyError, AssertionError):  # it may fall over; what it did until then counts
             world.run()
-        laws.update(line.partition(":")[0] for line in judge(world))
-    return laws
+        if any(line.startswith(law) for line in judge(world.log) + world.left_over()):
+            return True
+    return False
 
 
 @pytest.mark.parametrize(
     ("make", "law"), [(SendsTooEarly, "L5"), (SendsAgain, "L5"), (SettlesAgain, "L6")]
 )
 def test_a_dialer_that_breaks_a_law_is_caught(make: type[Dialer], law: str) -> None:
-    assert law in caught(make)
+    assert caught(law, make)
 
 
 def _never(*_: Any) -> None:
@@ -123,4 +124,4 @@ def test_a_part_that_fails_in_its_duty_is_caught(
     monkeypatch.setattr(owner, method, instead, raising=False)
     if owner is LiveCalls:
         monkeypatch.setattr(LiveCalls, "forget", lambda self, call: self.pop(call.attempt.id, None))
-    assert law in caught()
+    assert caught(law)

@@ -26,9 +26,7 @@ def account(n: int, **changes: object) -> Account:
 
 def order_of(accounts: list[Account], *order: OrderBy, names: str = "") -> list[int]:
     contacts = [Contact(name, "+84901234567") for name in names or "x" * len(accounts)]
-    rows = [
-        (n, order_keys(contacts[n], one, order)) for n, one in enumerate(accounts)
-    ]
+    rows = [(n, order_keys(contacts[n], one, order)) for n, one in enumerate(accounts)]
     return ranked(rows, order)
 
 

@@ -55,9 +55,7 @@ def person(target: int) -> int:
 @given(made=attempts, ends=ends)
 def test_sums_agree(made: list[AttemptRecord], ends: list[str]) -> None:
     made = [replace(attempt, contact_id=person(attempt.target_id)) for attempt in made]
-    targets = [
-        TargetSummary(n, person(n), bool(end), end) for n, end in enumerate(ends, start=1)
-    ]
+    targets = [TargetSummary(n, person(n), bool(end), end) for n, end in enumerate(ends, start=1)]
     told = summarise(made, targets)
     assert told.attempts == len(made) == sum(told.by_outcome.values())
     assert told.settled == told.attempts - told.by_outcome.get("open", 0)
@@ -152,7 +150,5 @@ def test_ringing_and_talking_times() -> None:
         bridged_at=after(20), settled_at=after(50), talk_ms=9_000,
     )  # fmt: skip
     assert (record.ring_s, record.talk_s) == (5.5, 39.0)
-    unanswered = AttemptRecord(
-        "a", 1, 1, 1, "demo", NOON, sent_at=after(1), settled_at=after(31)
-    )
+    unanswered = AttemptRecord("a", 1, 1, 1, "demo", NOON, sent_at=after(1), settled_at=after(31))
     assert unanswered.ring_s == 30.0

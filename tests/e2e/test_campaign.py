@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,8 @@ def world(switch_kind: SwitchKind, tmp_path_factory: pytest.TempPathFactory) -> 
     trap = folder / "executed"
     rows = rows_with(*CALLEES)
     nasty = (
-        "${system touch %s}" % trap,
-        "{} ${bgsystem(touch %s)} |,'\"" % trap,
+        "${system touch " + str(trap) + "}",
+        "{} ${bgsystem(touch " + str(trap) + ")} |,'\"",
         "A\nB\n\napi bgapi system touch " + str(trap),
         "x" * 10_000,
     )
@@ -72,7 +73,7 @@ def test_a_retry_waits_as_long_as_its_rule_says(world: World) -> None:
         if not invite.repeat:
             times.setdefault(invite.number, []).append(invite.unix_time)
     for moments in times.values():
-        for earlier, later in zip(moments, moments[1:], strict=False):
+        for earlier, later in pairwise(moments):
             assert later - earlier >= 2.0
 
 

@@ -127,9 +127,7 @@ class World:
             for row in rows:
                 name = self.names.get(row.number, "Nguyễn Văn An")
                 contract = "HD-" + row.number[-6:]
-                writer.writerow(
-                    [name, contract, 1_250_000, "18.5", "2026-11-01", 21, row.number]
-                )
+                writer.writerow([name, contract, 1_250_000, "18.5", "2026-11-01", 21, row.number])
 
     def start_everything(self) -> None:
         self.site.start_switch()

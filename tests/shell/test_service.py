@@ -16,8 +16,9 @@ from duecall.core.outcome import Ending, Outcome
 from duecall.shell import service as service_module
 from duecall.shell.clock import now
 from duecall.shell.service import Service, own_daemon_id
+from fs_scripts.contract import Brief
 from tests.shell import store_world as build
-from tests.shell.service_world import Daemon, until
+from tests.shell.service_world import Daemon, campaign, until
 
 
 @pytest.fixture
@@ -190,3 +191,34 @@ def test_the_daemons_name_survives_and_an_empty_one_is_replaced(tmp_path: Path) 
     assert own_daemon_id(tmp_path) == name
     (tmp_path / "daemon.id").write_text("")
     assert own_daemon_id(tmp_path)
+
+
+def test_a_new_version_judges_anew_whom_the_old_one_kept_back(daemon: Daemon) -> None:
+    """A campaign whose words were wrong is mended and started again."""
+    daemon.fill(build.rows(30), message=[{"text": "chào {{ title }}"}])
+    daemon.start()
+    until(lambda: counts(daemon) == {"done": 30})
+    mended = campaign(message=QUICK)
+    daemon.service.start_campaign(mended, "name: overdue\n# mended\n")
+    runs = daemon.service.dialer.runs
+    until(lambda: runs[build.NAME].campaign is mended and len(runs[build.NAME].hopper) == 30)
+    store = daemon.store()
+    found = store.status_counts(build.NAME)
+    state = store.campaigns()[0].state.value
+    store.close()
+    assert (found.targets, found.done, state) == ({"held": 30}, {}, "running")
+
+
+def test_a_new_version_does_not_call_those_who_said_no_or_were_called(daemon: Daemon) -> None:
+    daemon.fill(build.rows(3), message=QUICK)
+    store = daemon.store()
+    first, second, third = store.due_targets(build.NAME, build.NOON, 3)
+    store.apply([build.save(first), build.outcome(build.attempt(first))])
+    store.apply([c.ReleaseTargets(build.NAME, (second.id, third.id))])
+    store.stop_number(second.contact.phone, "dnc", "a test")
+    store.apply([c.DeferTarget(third.as_target(Brief("", ())), None, "not selected: balance")])
+    store.close()
+    daemon.start()
+    daemon.service.start_campaign(campaign(message=QUICK), "name: overdue\n")
+    runs = daemon.service.dialer.runs
+    until(lambda: build.NAME in runs and [t.id for t in runs[build.NAME].hopper] == [third.id])

@@ -57,9 +57,7 @@ def test_saved_attempt_is_open_until_it_is_settled(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     ((found, stage),) = store.recover()
     assert stage is Stage.ANSWERED
-    assert found == replace(
-        planned, target=replace(planned.target, brief=Brief(planned.id, ()))
-    )
+    assert found == replace(planned, target=replace(planned.target, brief=Brief(planned.id, ())))
     store.apply([outcome(found, Outcome.UNKNOWN)])
     assert store.recover() == []
 
@@ -190,9 +188,7 @@ def test_result_of_the_dialogue_comes_back_as_it_was(tmp_path: Path) -> None:
     planned = attempt(target)
     keys = (KeyPress("5", 100, "message", False), KeyPress("1", 900, "q1"))
     said = Result(planned.id, "completed", "", keys, {"q1": "yes"}, 7000, 8000, 9500)
-    store.apply(
-        [save(target), outcome(planned, Outcome.SURVEYED, said=said, recording="a.wav")]
-    )
+    store.apply([save(target), outcome(planned, Outcome.SURVEYED, said=said, recording="a.wav")])
     (record,) = store.attempts(NAME, unseal=True)
     assert (record.keys, record.answers) == (keys, {"q1": "yes"})
     assert (record.heard_ms, record.message_ms, record.talk_ms) == (7000, 8000, 9500)

@@ -146,9 +146,7 @@ def test_newer_schema_is_refused(tmp_path: Path) -> None:
         open_store(tmp_path)
 
 
-def test_migrating_is_done_once_and_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_migrating_is_done_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = loaded(tmp_path, 3)
     store.close()
     first, second = migrations.V1, "ALTER TABLE account ADD note TEXT"

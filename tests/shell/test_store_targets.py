@@ -196,9 +196,7 @@ def recount(store: Store) -> tuple[Counter[str], Counter[str], Counter[str]]:
     run = store._database.run
     states = Counter(state for (state,) in run("SELECT state FROM target"))
     done = Counter(reason for (reason,) in run("SELECT reason FROM target WHERE state = 'done'"))
-    outcomes = Counter(
-        found or "live" for (found,) in run("SELECT outcome FROM attempt")
-    )
+    outcomes = Counter(found or "live" for (found,) in run("SELECT outcome FROM attempt"))
     return states, done, outcomes
 
 

@@ -61,9 +61,7 @@ def _of_word(text: str) -> OrderKey:
         return _WORD, text.casefold()
 
 
-def ranked(
-    rows: list[tuple[int, tuple[OrderKey, ...]]], order: Sequence[OrderBy]
-) -> list[int]:
+def ranked(rows: list[tuple[int, tuple[OrderKey, ...]]], order: Sequence[OrderBy]) -> list[int]:
     """rows: (id, keys). The ids, first to be called first; equals in the order they came in."""
     for index in reversed(range(len(order))):
         # One stable sort an entry, the least important first: each may run its own way.

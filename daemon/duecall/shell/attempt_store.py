@@ -165,9 +165,7 @@ class AttemptStore:
             self._database.count(self._lender, campaign_id, "promise", "made")
         return True
 
-    def suppress(
-        self, phone: str, phone_hash: str, reason: str, source: str, at: datetime
-    ) -> bool:
+    def suppress(self, phone: str, phone_hash: str, reason: str, source: str, at: datetime) -> bool:
         """Never again to this number, by any campaign. False: it was stopped before."""
         sql = """INSERT INTO suppression (lender_id, phone_hash, sealed, reason, source, at)
             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (lender_id, phone_hash) DO NOTHING"""

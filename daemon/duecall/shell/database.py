@@ -166,5 +166,5 @@ def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:
 
 
 def marks(values: Sequence[Any]) -> str:
-    """"?, ?, ?" for an IN (…)."""
+    """ "?, ?, ?" for an IN (…)."""
     return ", ".join("?" * len(values))

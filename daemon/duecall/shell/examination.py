@@ -1,4 +1,4 @@
-"""Is everything in place for calling? One finding a line, each with its remedy (`duecall doctor`)."""
+"""Is everything in place for calling? One finding a line, each with its remedy."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ def _disk(path: Path) -> Finding:
     free_mb = shutil.disk_usage(path).free // 1_000_000
     if free_mb < DISK_MIN_MB:
         return Finding(
-            "warning", "disk", f"{free_mb} MB free for recordings",
+            "warning",
+            "disk",
+            f"{free_mb} MB free for recordings",
             "free some room: a recorded minute takes 2 MB",
         )
     return Finding("ok", "disk", f"{free_mb:,} MB free for recordings")
@@ -119,7 +121,9 @@ def _switch(site: Site, password: str) -> Iterator[Finding]:
         pocket = "pocket switch" in version.lower()
         if pocket:
             yield Finding(
-                "warning", "switch", f"{version}, at {where}",
+                "warning",
+                "switch",
+                f"{version}, at {where}",
                 "for demo and tests only: production needs FreeSWITCH (docs/freeswitch.md)",
             )
         else:

@@ -356,7 +356,4 @@ def _open_again(state: TargetState, reason: str, moved: bool) -> bool:
     """Was this target kept back by data that has just changed?"""
     if state not in (S.DONE, S.WAITING):
         return False
-    return (
-        reason.startswith(KEPT_BACK_BY_DATA)
-        or (moved and reason == "invalid")
-    )
+    return reason.startswith(KEPT_BACK_BY_DATA) or (moved and reason == "invalid")

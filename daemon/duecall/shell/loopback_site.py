@@ -122,9 +122,7 @@ class LoopbackSite:
             password=self.password,
             rtp_ports=rtp_range(),
         )
-        return FreeSwitchProcess(
-            prefix, run_dir, self.esl_port, recordings=self.path("recordings")
-        )
+        return FreeSwitchProcess(prefix, run_dir, self.esl_port, recordings=self.path("recordings"))
 
     def _pocket(self) -> PocketProcess:
         return PocketProcess(self)
@@ -145,8 +143,14 @@ class LoopbackSite:
     def start_daemon(self, timeout_s: float = 30.0) -> None:
         """Returns when the daemon answers."""
         self._daemon = subprocess.Popen(
-            [*COMMAND, "--config", str(self.config), "run", "--log-file",
-             str(self.folder / "daemon.log")],
+            [
+                *COMMAND,
+                "--config",
+                str(self.config),
+                "run",
+                "--log-file",
+                str(self.folder / "daemon.log"),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "daemon.err").open("wb"),
@@ -210,15 +214,25 @@ class PocketProcess:
         self._log = owner.folder / "pocket_switch.log"
         self._environment = {**os.environ, "DUECALL_ESL_PASSWORD": owner.password}
         self._command = [
-            sys.executable, "-m", "pocket_switch",
-            "--esl-port", str(owner.esl_port),
-            "--sip-port-base", str(free_port()),
-            "--rtp-port-base", str(rtp_range()[0]),
-            "--user", site.switch.user,
-            "--scripts", str(REPOSITORY),
-            "--cdr", str(owner.path("cdr")),
-            "--hold-music", str(self._music),
-            "--max-sessions", str(max(t.channels for t in site.trunks.values()) * 2),
+            sys.executable,
+            "-m",
+            "pocket_switch",
+            "--esl-port",
+            str(owner.esl_port),
+            "--sip-port-base",
+            str(free_port()),
+            "--rtp-port-base",
+            str(rtp_range()[0]),
+            "--user",
+            site.switch.user,
+            "--scripts",
+            str(REPOSITORY),
+            "--cdr",
+            str(owner.path("cdr")),
+            "--hold-music",
+            str(self._music),
+            "--max-sessions",
+            str(max(t.channels for t in site.trunks.values()) * 2),
         ]
         for name, trunk in site.trunks.items():
             self._command += ["--gateway", f"{name}={trunk.proxy}"]

@@ -290,9 +290,7 @@ class Store:
         )
         return bool(query.exists(self._database.db))
 
-    def stop_number(
-        self, phone: str, reason: str, source: str, at: datetime | None = None
-    ) -> str:
+    def stop_number(self, phone: str, reason: str, source: str, at: datetime | None = None) -> str:
         """Never call this number (E.164) again; its phone_hash. Twice is as good as once."""
         phone_hash = self._vault.phone_hash(phone)
         with self._database.writing():

@@ -223,9 +223,7 @@ class TargetStore:
                 self._database.moved(self._lender, campaign_id, old, new, len(theirs))
                 if new is S.DONE:
                     reason = columns.get("reason", "")
-                    self._database.count(
-                        self._lender, campaign_id, "done", reason, len(theirs)
-                    )
+                    self._database.count(self._lender, campaign_id, "done", reason, len(theirs))
                 moved += len(theirs)
         return moved
 
