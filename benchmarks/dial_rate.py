@@ -38,6 +38,7 @@ from duecall.shell import control, originate_line  # noqa: E402
 from duecall.shell.clock import now  # noqa: E402
 from duecall.shell.config_file import load_campaign  # noqa: E402
 from duecall.shell.esl_link import EslLink  # noqa: E402
+from duecall.shell.freeswitch_layout import find_freeswitch  # noqa: E402
 from duecall.shell.loopback_site import LoopbackSite, SwitchKind  # noqa: E402
 from duecall.shell.preparer import Preparer  # noqa: E402
 from duecall.shell.switch_events import CUSTOM_EVENTS, EVENT_NAMES  # noqa: E402
@@ -255,12 +256,14 @@ class Bench:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--switch", choices=("pocket", "freeswitch"), default="freeswitch")
+    found = "freeswitch" if find_freeswitch() else "pocket"
+    options.add_argument("--switch", choices=("pocket", "freeswitch"), default=found)
     options.add_argument("--calls", type=int, default=2000)
-    options.add_argument("--windows", default="40,80,160")
+    options.add_argument("--windows", help="calls in flight; default 40,80,160 (pocket: 10,20)")
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
-    windows = [int(window) for window in given.windows.split(",")]
+    usual = "40,80,160" if given.switch == "freeswitch" else "10,20"
+    windows = [int(window) for window in (given.windows or usual).split(",")]
     folder = Path(tempfile.mkdtemp(prefix="duecall-rate-"))
     raw: dict[int, list[float]] = {window: [] for window in windows}
     whole: dict[int, list[Cost]] = {window: [] for window in windows}

@@ -23,6 +23,7 @@ import psutil
 import yaml
 
 from duecall.shell import control
+from duecall.shell.freeswitch_layout import find_freeswitch, why_no_freeswitch
 from duecall.shell.loopback_site import LoopbackSite
 from sipp_scenarios.field import Field, Timing
 from sipp_scenarios.number_plan import NumberPlan, read_rows
@@ -106,11 +107,18 @@ def growth(samples: list[float]) -> float:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--switch", choices=("pocket", "freeswitch"), default="freeswitch")
+    options.add_argument(
+        "--switch",
+        choices=("freeswitch",),
+        default="freeswitch",
+        help="the pocket switch holds 32 calls",
+    )
     options.add_argument("--minutes", type=float, default=10)
     options.add_argument("--channels", type=int, default=250)
     options.add_argument("--keep", type=Path, help="work there, and leave everything there")
     given = options.parse_args()
+    if find_freeswitch() is None:
+        options.error(f"no FreeSWITCH ({why_no_freeswitch()}); the pocket switch holds 32 calls")
     calls = int(given.minutes * 60 * CALLS_PER_SECOND)
     folder = given.keep or Path(tempfile.mkdtemp(prefix="duecall-soak-"))
     try:
