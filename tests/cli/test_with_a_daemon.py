@@ -24,6 +24,10 @@ def status_of(desk: Desk) -> dict[str, Any]:
 
 
 def test_status_without_campaigns(daemon_desk: Desk) -> None:
+    deadline = time.monotonic() + 30
+    while status_of(daemon_desk)["switch"] == "connecting":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     shown, script = daemon_desk.run_all([("status",), ("status", "--json")])
     assert "switch: not connected" in shown.good
     told = json.loads(script.good)
