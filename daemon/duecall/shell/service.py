@@ -103,7 +103,7 @@ class Service:
             campaigns = tuple(known.campaign for known in stored)
             self.put(e.AttemptsRecovered(now(), tuple(recovered), campaigns))
         self.switch.start()
-        helpers = [gevent.spawn(self._sweep)]
+        sweeper = gevent.spawn(self._sweep)
         loop = gevent.spawn(self._loop)
         loop.link_exception(self._broke)
         self._stop.wait()
@@ -122,7 +122,7 @@ class Service:
                 self.worker.waiting,
                 self.worker.trouble or "the database is slow",
             )
-        gevent.killall([*helpers, loop])
+        gevent.killall([sweeper, loop])
         self.switch.stop()
         self.worker.close()
 
@@ -173,7 +173,8 @@ class Service:
                 self._drained.set()
                 if self.dialer.idle:
                     self._ended.set()
-            gevent.sleep(0)
+            # Not sleep(0): timers and sockets would get their turn only after fifty of these.
+            gevent.sleep(1e-6)
 
     def _handle(self, event: e.Event) -> list[c.Command]:
         try:
