@@ -21,7 +21,7 @@ demo: setup ## real SIP calls with sound to all sorts of callees; SWITCH=freeswi
 	@$(BIN)/duecall demo --switch $(SWITCH)
 
 test: setup ## all tests: on the pocket switch, and on FreeSWITCH where one is found
-	@$(BIN)/python -m pytest -n 4 --dist loadfile $(ONLY)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ONLY)
 
 test-freeswitch: setup ## the tests on FreeSWITCH alone; fails where there is none
 	@$(BIN)/python tools/need_freeswitch.py

@@ -41,7 +41,7 @@ from duecall.shell.esl_link import EslLink  # noqa: E402
 from duecall.shell.freeswitch_layout import find_freeswitch  # noqa: E402
 from duecall.shell.loopback_site import LoopbackSite, SwitchKind  # noqa: E402
 from duecall.shell.preparer import Preparer  # noqa: E402
-from duecall.shell.switch_events import CUSTOM_EVENTS, EVENT_NAMES  # noqa: E402
+from duecall.shell.switch_events import EVENT_NAMES  # noqa: E402
 from duecall.shell.target_store import TargetRow  # noqa: E402
 from fs_scripts.contract import Brief  # noqa: E402
 from sipp_scenarios.field import Field  # noqa: E402
@@ -160,7 +160,7 @@ class Bench:
             link.connect()
             links.append(link)
         command, events = links
-        events.subscribe(EVENT_NAMES, CUSTOM_EVENTS, (("Channel-Presence-Data", "duecall:raw"),))
+        events.subscribe(EVENT_NAMES, (), (("Channel-Presence-Data", "duecall:raw"),))
         ends: list[float] = []
         room = gevent.lock.Semaphore(self.window)
 

@@ -24,7 +24,8 @@ def test_what_is_asked_at_the_start(fake: FakeSwitch, world: Callable[..., World
     asked = fake.received.index(Received(fake.lines("api show")[0]))
     filters = [fake.received.index(Received(line)) for line in fake.lines("filter")]
     assert max(filters) < subscribed < asked
-    assert fake.lines("event")[0].endswith("SHUTDOWN CUSTOM duecall::progress")
+    # Nobody looks at progress here, so it is not asked for.
+    assert fake.lines("event")[0].endswith(" HEARTBEAT SHUTDOWN")
 
 
 def test_events_meanwhile_come_after_switch_up(

@@ -55,7 +55,7 @@ class Switch:
         root: Path,
         *,
         find_ending: Callable[[str], Ending | None] = lambda attempt_id: None,
-        on_progress: Callable[[heard.Progress], None] = lambda progress: None,
+        on_progress: Callable[[heard.Progress], None] | None = None,
         on_alarm: Callable[[c.Alarm], None] = _log_alarm,
         grace_s: float = GRACE_S,
         backoff_s: tuple[float, float] = BACKOFF_S,
@@ -208,7 +208,8 @@ class Switch:
         self.core_uuid = core_uuid
         events.subscribe(
             heard.EVENT_NAMES,
-            heard.CUSTOM_EVENTS,
+            # Each costs the switch and us as much as any other: only where somebody looks at them.
+            heard.CUSTOM_EVENTS if self._on_progress is not None else (),
             (
                 ("Channel-Presence-Data", self._presence),
                 ("Channel-Presence-Data", f"{self._presence}:{lines.AGENT_PRESENCE}"),
@@ -265,7 +266,8 @@ class Switch:
             self._on_alarm(c.Alarm("a channel that should not be is ended", fields))
             self._calls.end_channel(news.channel_id, "NORMAL_CLEARING")
         elif isinstance(news, heard.Progress):
-            self._on_progress(news)
+            if self._on_progress is not None:
+                self._on_progress(news)
         else:
             self.load = news
 
