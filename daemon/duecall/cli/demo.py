@@ -72,7 +72,7 @@ class Row:
 )
 @click.option("--keep", default=3, show_default=True, help="Earlier demos to keep.")
 def demo(kind: SwitchKind, folder: Path, keep: int) -> None:
-    """Call two dozen contacts who answer, press keys, are busy, hang up, and so on.
+    """Call some forty contacts who answer, press keys, are busy, hang up, and so on.
 
     All of it happens on this machine, over 127.0.0.1: real SIP, real sound, SIPp as callees. It
     ends with a table of what was expected and what came, and exits 0 only if all agree.
