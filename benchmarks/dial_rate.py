@@ -5,7 +5,7 @@ Raw: the same originate line, pipelined on one Event Socket connection by a loop
 many in flight; no daemon, no database. Both in the same run, in turns, over the same SIPp callee,
 with the same number of calls in flight; the best of several windows stands for the raw limit.
 
-    python benchmarks/dial_rate.py [--switch freeswitch] [--calls 2000] [--windows 40,80,160]
+    python benchmarks/dial_rate.py [--switch freeswitch] [--calls 4000] [--windows 40,80,160]
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     found = "freeswitch" if find_freeswitch() else "pocket"
     options.add_argument("--switch", choices=("pocket", "freeswitch"), default=found)
-    options.add_argument("--calls", type=int, default=2000)
+    options.add_argument("--calls", type=int, default=4000)
     options.add_argument("--windows", help="calls in flight; default 40,80,160 (pocket: 10,20)")
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()

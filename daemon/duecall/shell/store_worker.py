@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 BATCH_MAX = 500
 RETRY_S = 1.0
+GATHER_S = 0.005  # a batch waits so long for company: each costs a turn of threads and an fsync
 DROPPED = "the store cannot carry this out; see the log"
 
 
@@ -95,6 +96,7 @@ class StoreWorker:
             self._work.wait()
             self._work.clear()
             while self._waiting:
+                gevent.sleep(GATHER_S)
                 self._write(self._waiting[: 1 if self._singly else BATCH_MAX])
             self._idle.set()
 
