@@ -8,21 +8,25 @@ say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # ---- a Python: 3.10-3.12 where there is one (the pocket switch's PJSIP has wheels for these)
-python=
-for name in ${PYTHON:-} python3.12 python3.11 python3.10 python3; do
-    if command -v "$name" >/dev/null &&
-        "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (4,))' 2>/dev/null; then
-        python=$(command -v "$name")
-        break
-    fi
-done
-[ -n "$python" ] || fail "Python 3.10 or later is needed: apt-get install python3 python3-venv"
+find_python() {
+    python=
+    for name in ${PYTHON:-} python3.12 python3.11 python3.10 python3; do
+        if command -v "$name" >/dev/null &&
+            "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (4,))' 2>/dev/null
+        then
+            python=$(command -v "$name")
+            return
+        fi
+    done
+}
+find_python
 
 # ---- Debian packages
 missing=()
 command -v sipp >/dev/null || missing+=(sip-tester)
 command -v espeak-ng >/dev/null || missing+=(espeak-ng)
-"$python" -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ -z "$python" ]; then missing+=(python3 python3-venv)
+elif ! "$python" -c 'import ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
 if [ ${#missing[@]} -gt 0 ]; then
     say "Debian packages to install: ${missing[*]}"
     if [ "$(id -u)" = 0 ]; then as=(); elif sudo -n true 2>/dev/null; then as=(sudo -n); else
@@ -32,7 +36,9 @@ if [ ${#missing[@]} -gt 0 ]; then
     "${as[@]}" apt-get update -qq
     "${as[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    find_python
 fi
+[ -n "$python" ] || fail "Python 3.10 or later is needed, and Debian's python3 here is older"
 
 # ---- the virtual environment
 say "Virtual environment: $venv ($("$python" --version))"
