@@ -50,4 +50,4 @@ else
     say "Note: the pocket switch needs CPython 3.10-3.12 (PJSIP has no wheel for this one)."
     say "Set PYTHON=python3.12 if there is one, or use FreeSWITCH: docs/freeswitch.md"
 fi
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extras]"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 -e ".[$extras]"
