@@ -179,7 +179,8 @@ class Bench:
         switch = Meter(self.site.switch_pid)
         pending = []
         for n in range(calls):
-            room.acquire()
+            if not room.acquire(timeout=60):
+                raise RuntimeError(f"raw: no call ended for 60 s; {n} were sent")
             line, job = self._line(target.brief, n)
             pending.append(command.start_bgapi(line, job))
         give_up = time.monotonic() + 60

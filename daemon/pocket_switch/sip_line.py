@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pocket.sip")
 _TOO_MANY = 70_010  # PJ_ETOOMANY
+# PJSIP up to 2.16 may take a call's RTP socket away while its media clock sends on it; then the
+# whole process ends (pjproject pull request 5016). So nothing is sent any more when it does so: the
+# clock, which ticks each 20 ms, is told first, and given two ticks.
+_QUIET_S = 2.5 * FRAME_MS / 1000
 _LOG_LEVELS = {"DEBUG": 5}  # of PJSIP; its errors come as exceptions, which we log ourselves
 
 
@@ -168,6 +173,9 @@ class _Call(pj.Call):  # type: ignore[misc]
     def onCallMediaState(self, prm: Any) -> None:
         self._hand_on(lambda line: line.on_media(self.getInfo()))
 
+    def onStreamDestroyed(self, prm: Any) -> None:
+        self._hand_on(lambda line: line.on_media_ends())
+
     def onDtmfDigit(self, prm: Any) -> None:
         digit, by_info = prm.digit, prm.method == pj.PJSUA_DTMF_METHOD_SIP_INFO
         self._hand_on(lambda line: line.on_digit(digit, by_info))
@@ -202,6 +210,7 @@ class SipLine:
         self._stack, self._channel, self._uri, self._caller = stack, channel, uri, caller
         self._call: _Call | None = None
         self._port: _MediaPort | None = None
+        self._audio: pj.AudioMedia | None = None  # of the call, while it may be sent to
         self._ended = False
         self._ours = False
         self._telephone_event = False
@@ -275,12 +284,19 @@ class SipLine:
                 raise RuntimeError("no media port is free, yet PJSIP gave us a call")
             port.media = self.media
             assert self._call is not None
-            audio = self._call.getAudioMedia(-1)
+            audio = self._audio = self._call.getAudioMedia(-1)
             audio.startTransmit(port)
             port.startTransmit(audio)
             self._channel.variables.update(self._codec_variables())
         if info.state == pj.PJSIP_INV_STATE_EARLY and self._has_audio(info):
             self._channel.early_media()
+
+    def on_media_ends(self) -> None:
+        """PJSIP is about to take the sound's socket away: nothing may be sent on it meanwhile."""
+        if self._port is not None and self._audio is not None:
+            self._port.stopTransmit(self._audio)
+            self._audio = None
+            time.sleep(_QUIET_S)
 
     def on_digit(self, digit: str, by_info: bool) -> None:
         """As FreeSWITCH: keys by SIP INFO are not heard where telephone-event was agreed."""

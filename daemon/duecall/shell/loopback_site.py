@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -233,6 +234,8 @@ class PocketProcess:
             str(self._music),
             "--max-sessions",
             str(max(t.channels for t in site.trunks.values()) * 2),
+            "--calls-per-second",  # one that is refused by the switch looks like a dead trunk
+            str(max(30, ceil(sum(t.calls_per_second for t in site.trunks.values()) * 2))),
         ]
         for name, trunk in site.trunks.items():
             self._command += ["--gateway", f"{name}={trunk.proxy}"]
