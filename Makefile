@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SWITCH ?= pocket
 ONLY ?=
+SEEDS ?= 200
 # Benchmarks take FreeSWITCH where there is one, unless SWITCH=… says otherwise.
 MEASURED := $(if $(filter file,$(origin SWITCH)),,--switch $(SWITCH))
 
@@ -34,10 +35,16 @@ bench: setup ## calls a second through the daemon, beside the raw limit of the s
 	@$(BIN)/python benchmarks/dial_rate.py $(MEASURED)
 	@$(BIN)/python benchmarks/decide.py
 
+chaos: setup ## daemon, switch, link and database die at random in mid-campaign; ARGS=--help lists what can be set
+	@$(BIN)/python -m tests.chaos $(MEASURED) $(ARGS)
+
+sim: setup ## stories of daemons in a bad world, judged by the laws; SEEDS=10000 is the long form
+	@$(BIN)/python -m duecall.sim --seeds $(SEEDS) --jobs 2
+
 soak: setup ## 450 calls a minute with a 15-second message for 10 minutes
 	@$(BIN)/python benchmarks/soak.py $(MEASURED)
 
 clean: ## what was built; never campaigns, recordings or the database
 	rm -rf $(VENV) build daemon/*.egg-info *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help setup demo test test-freeswitch lint bench soak clean
+.PHONY: help setup demo test test-freeswitch lint bench chaos sim soak clean

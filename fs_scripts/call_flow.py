@@ -11,11 +11,16 @@ from fs_scripts.contract import (
     ACTIONS,
     ANSWER,
     CALLEE_HUNG_UP,
+    CLAIMS_PAID,
     COMPLETED,
+    CUT_OFF,
     ERROR,
     KEY,
+    OPT_OUT,
+    PROMISE,
     REPEAT,
     RESULT_VARIABLE,
+    TRANSFER,
     Brief,
     KeyAction,
     KeyPress,
@@ -27,6 +32,8 @@ from fs_scripts.contract import (
 CALL_MAX_MS = 86_400_000  # a day; FreeSWITCH takes 32-bit milliseconds
 KEYS_MAX = 100  # key presses remembered; who presses more is not answering
 _UNFINISHED = "script did not finish"
+# What the callee decided with such a key must outlive the switch.
+DECIDING = frozenset({OPT_OUT, CLAIMS_PAID, PROMISE, TRANSFER})
 _STEP_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 
@@ -41,6 +48,7 @@ class Line(Protocol):
     def forget_keys(self) -> None: ...
     def limit_sound(self, limit_s: int | None) -> None: ...
     def progress(self, what: str, step: str) -> None: ...
+    def write_down(self, result: Result) -> None: ...
 
 
 class BriefError(ValueError):
@@ -168,11 +176,15 @@ class Dialogue:
         if action.do == ANSWER:
             self._answers[step.id] = action.value
             self._publish()
+            self._line.write_down(self._result(CUT_OFF, ""))
             self._play(action.say)
             return
-        # Known before the sound: who hangs up in it has pressed the key nevertheless.
+        # Known before the sound: who hangs up in it has pressed the key nevertheless. And on disk:
+        # the switch may die in it, and everything that it remembers with it.
         self._action = action.do
         self._end(KEY)
+        if action.do in DECIDING:
+            self._line.write_down(self._result(KEY, ""))
         self._line.play(action.say)
         raise _Over
 
@@ -200,18 +212,21 @@ class Dialogue:
 
     def _publish(self) -> None:
         """Set the result as far as it is known."""
-        result = Result(
+        result = self._result(self._ended_by, self._error)
+        self._line.set(RESULT_VARIABLE, result.encode())
+
+    def _result(self, ended_by: str, error: str) -> Result:
+        return Result(
             attempt_id=self._brief.attempt_id,
-            ended_by=self._ended_by,
+            ended_by=ended_by,
             action=self._action,
             keys=tuple(self._keys),
             answers=self._answers,
             heard_ms=self._heard_ms,
             message_ms=self._brief.steps[0].say_ms if self._brief.steps else 0,
             talk_ms=self._now_ms(),
-            error=self._error,
+            error=error,
         )
-        self._line.set(RESULT_VARIABLE, result.encode())
 
     def _now_ms(self) -> int:
         return int((self._clock() - self._began) * 1000)

@@ -32,6 +32,9 @@ SAFE_TEXT = re.compile(r"[A-Za-z0-9_.:+@/-]*\Z")
 # syntax in a file name, and spaces do not survive an Event Socket line.
 SAFE_SOUND = re.compile(r"/[A-Za-z0-9_.+@/-]*\Z")
 
+# `<attempt id>.keys.json`, in `Brief.keys_folder`: a `Result`, written the moment a key decides.
+KEYS_SUFFIX = ".keys.json"
+
 # What a key can do. `answer` records the option chosen; the others end the dialogue but `repeat`.
 TRANSFER, REPEAT, OPT_OUT, CLAIMS_PAID, PROMISE, ANSWER, HANG_UP = ACTIONS = (
     "transfer",
@@ -48,6 +51,7 @@ COMPLETED = "completed"  # everything was said; no key ended it
 CALLEE_HUNG_UP = "callee_hung_up"
 KEY = "key"  # an action other than repeat/answer ended it; `Result.action` names it
 ERROR = "error"
+CUT_OFF = "cut_off"  # in a record of keys only: the dialogue went on, and nobody knows how it ended
 
 
 class ContractError(ValueError):
@@ -85,13 +89,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Brief:
-    """All that a script needs for one call. `goodbye` is said when the last step is done."""
+    """All that a script needs for one call. `goodbye` is said when the last step is done.
+
+    keys_folder: where a key that decides is written down at once; empty for nowhere.
+    """
 
     attempt_id: str
     steps: tuple[Step, ...]
     goodbye: tuple[str, ...] = ()
     language: str = ""
     max_call_ms: int = 300_000
+    keys_folder: str = ""
 
     def encode(self) -> str:
         return _pack({"v": VERSION, **asdict(self)}, BRIEF_MAX_BYTES)
@@ -116,6 +124,7 @@ class Brief:
                 goodbye=_sounds(raw["goodbye"]),
                 language=str(raw["language"]),
                 max_call_ms=int(raw["max_call_ms"]),
+                keys_folder=str(raw.get("keys_folder", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ContractError("brief: " + type(error).__name__) from None
@@ -151,9 +160,24 @@ class Result:
     def encode(self) -> str:
         return _pack({"v": VERSION, **asdict(self)}, RESULT_MAX_BYTES)
 
+    def as_json(self) -> bytes:
+        """The same, for a file."""
+        return _dump({"v": VERSION, **asdict(self)}, RESULT_MAX_BYTES)
+
     @classmethod
     def decode(cls, text: str) -> Result:
-        raw = _unpack(text, RESULT_MAX_BYTES)
+        """Raises ContractError."""
+        return cls._of(_unpack(text, RESULT_MAX_BYTES))
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Result:
+        """Raises ContractError."""
+        if len(data) > RESULT_MAX_BYTES:
+            raise ContractError("too long")
+        return cls._of(_load(data))
+
+    @classmethod
+    def _of(cls, raw: dict[str, Any]) -> Result:
         try:
             return cls(
                 attempt_id=str(raw["attempt_id"]),
@@ -201,10 +225,14 @@ def _step(raw: dict[str, Any]) -> Step:
 
 
 def _pack(value: dict[str, Any], limit: int) -> str:
+    return base64.urlsafe_b64encode(_dump(value, limit)).rstrip(b"=").decode("ascii")
+
+
+def _dump(value: dict[str, Any], limit: int) -> bytes:
     data = json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
     if len(data) > limit:
         raise ContractError(f"{len(data)} bytes of JSON, at most {limit}")
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return data
 
 
 def _unpack(text: str, limit: int) -> dict[str, Any]:
@@ -212,9 +240,16 @@ def _unpack(text: str, limit: int) -> dict[str, Any]:
         raise ContractError("too long")
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        value = json.loads(data)
-    except (binascii.Error, ValueError, RecursionError):
+    except (binascii.Error, ValueError):
         raise ContractError("not base64url of JSON") from None
+    return _load(data)
+
+
+def _load(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ContractError("not JSON") from None
     if not isinstance(value, dict) or value.get("v") != VERSION:
         raise ContractError("not contract version " + str(VERSION))
     return value

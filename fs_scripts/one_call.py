@@ -29,6 +29,7 @@ def run(session: Any) -> None:
         io.set(contract.BRIEF_VARIABLE, None)  # keeps later events small and free of its content
         brief = contract.Brief.decode(text)
         attempt_id = brief.attempt_id
+        io.keys_folder = brief.keys_folder
         dialogue = Dialogue(io, brief, time.monotonic)
         action = dialogue.run()
     except BaseException as error:

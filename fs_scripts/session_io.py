@@ -11,7 +11,8 @@ from typing import Any
 
 import freeswitch
 
-from fs_scripts.contract import PROGRESS_EVENT
+from fs_scripts import key_record
+from fs_scripts.contract import PROGRESS_EVENT, Result
 
 # mod_dptools plays at most 128 parts of one file_string:// and drops the rest without a word.
 PARTS_MAX = 100
@@ -28,6 +29,7 @@ class SessionIO:
 
     def __init__(self, session: Any) -> None:
         self._session = session
+        self.keys_folder = ""  # of the brief
         self._presence = session.getVariable("presence_data") or ""
 
     def uuid(self) -> str:
@@ -90,6 +92,17 @@ class SessionIO:
             event.fire()
         except Exception:
             return
+
+    def write_down(self, result: Result) -> None:
+        """On disk, so that it outlives the switch. A fault of the disk never stops the dialogue:
+        the result goes its usual ways as well."""
+        if not self.keys_folder:
+            return
+        try:
+            key_record.write(self.keys_folder, result)
+        except Exception as error:
+            kind = type(error).__name__
+            freeswitch.consoleLog("err", f"duecall: a key was not written down: {kind}\n")
 
     def _read(self, path: str, wait_ms: int) -> str:
         """`read` returns the key of an earlier read when the callee has hung up since

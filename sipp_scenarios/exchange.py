@@ -5,7 +5,9 @@ packet came from, so its replies come back here and go on to the caller; what th
 inside an answered call goes straight to the callee's Contact.
 
 Every INVITE is written to a CSV log: what the network saw, to be held against what the daemon
-believes. By hand:
+believes. With --wire-log it stays in the way of a call until its end, by putting its own address
+where the callee says "Contact", and writes down what followed the INVITE: answers, CANCEL, BYE.
+By hand:
 
     python -m sipp_scenarios.exchange --listen 127.0.0.1:5080 --callee busy=127.0.0.1:6001 …
 """
@@ -21,7 +23,7 @@ import socket
 import sys
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
@@ -31,6 +33,7 @@ from sipp_scenarios.number_plan import NUMBERS_CSV, NumberPlan, normal_number, r
 Address = tuple[str, int]
 
 LOG_COLUMNS = ("time_utc", "unix_time", "number", "call_id", "callee", "repeat")
+WIRE_COLUMNS = ("unix_time", "call_id", "side", "what")  # side: caller, callee; what: BYE, 200 BYE…
 DIALOGS_MAX = 50_000
 DIALOG_IDLE_S = 1800.0  # a call is over by then, or its BYE goes straight to the other side
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -39,6 +42,7 @@ _CALL_ID = re.compile(rb"^(?:Call-ID|i)[ \t]*:[ \t]*([^\s]+)", re.I | re.M)
 _TO = re.compile(rb"^(?:To|t)[ \t]*:[ \t]*([^\r\n]*)", re.I | re.M)
 _CSEQ = re.compile(rb"^CSeq[ \t]*:[ \t]*([0-9]+)[ \t]+([A-Z]+)", re.I | re.M)
 _REQUEST = re.compile(rb"([A-Z]+) (?:sips?:([^@>\s]*)@)?[^\s]+ SIP/2\.0\r?\n")
+_CONTACT = re.compile(rb"^(?:Contact|m)[ \t]*:[^\r\n]*", re.I | re.M)
 _ECHOED = re.compile(rb"^(?:Via|v|From|f|To|t|Call-ID|i|CSeq)[ \t]*:[^\r\n]*", re.I | re.M)
 
 
@@ -52,6 +56,7 @@ class Dialog:
     used_s: float
     refusal: bytes = b""
     final: bool = False  # the callee has given its final answer
+    noted: set[tuple[str, bytes]] = field(default_factory=set)  # (side, what and CSeq) in the log
 
 
 class Exchange:
@@ -64,7 +69,18 @@ class Exchange:
         log: TextIO,
         home: str = "84",
         dialogs_max: int = DIALOGS_MAX,
+        wire_log: TextIO | None = None,
+        own: Address | None = None,
     ) -> None:
+        """own: where the exchange listens; only wanted with a wire_log."""
+        self._wire_file = wire_log
+        self._contact = b"Contact: <sip:callee@%s:%d>" % (
+            (own[0].encode(), own[1]) if own else (b"", 0)
+        )
+        if wire_log is not None:
+            self._wire = csv.writer(wire_log, lineterminator="\n")
+            self._wire.writerow(WIRE_COLUMNS)
+            wire_log.flush()
         self._plan = plan
         self._callees = callees
         self._log = csv.writer(log, lineterminator="\n")
@@ -88,6 +104,7 @@ class Exchange:
         if dialog is not None:
             dialog.used_s = now_s
             self._dialogs.move_to_end(call_id)
+            self._note(call_id, dialog, data, source, now_s)
         if data.startswith(b"SIP/2.0 "):
             return self._response(data, source, dialog)
         request = _REQUEST.match(data)
@@ -115,6 +132,8 @@ class Exchange:
             cseq = _CSEQ.search(data)
             if cseq is not None and cseq.group(2) == b"INVITE":
                 dialog.final = True
+        if self._wire_file is not None and source == dialog.callee_address:
+            data = _CONTACT.sub(self._contact, data, count=1)
         return data, _other_side(dialog, source)
 
     def _invite(
@@ -131,6 +150,8 @@ class Exchange:
         if dialog is None:
             dialog = self._connect(number, data, source, now_s)
             self._remember(call_id, dialog, now_s)
+            if dialog.refusal:
+                self._note(call_id, dialog, dialog.refusal, None, now_s)
         self._write(number, call_id, dialog.callee, repeat, now_s)
         if dialog.callee_address is None:
             return dialog.refusal, source
@@ -158,6 +179,26 @@ class Exchange:
             if not idle and len(self._dialogs) <= self._dialogs_max:
                 return
             self._dialogs.popitem(last=False)
+
+    def _note(
+        self, call_id: bytes, dialog: Dialog, data: bytes, source: Address | None, now_s: float
+    ) -> None:
+        """What followed an INVITE, each thing once however often it is repeated."""
+        cseq = _CSEQ.search(data)
+        if self._wire_file is None or cseq is None:
+            return
+        number, method = cseq.groups()
+        answer = data.startswith(b"SIP/2.0 ")
+        what = data[8:11] + b" " + method if answer else method
+        side = "callee" if source in (None, dialog.callee_address) else "caller"
+        if what == b"INVITE" and not _has_tag(data):
+            return  # stands in the log of INVITEs
+        if (side, key := what + b" " + number) in dialog.noted:
+            return
+        dialog.noted.add((side, key))
+        name = call_id.decode("utf-8", "replace")
+        self._wire.writerow((f"{now_s:.3f}", name, side, what.decode("ascii", "replace")))
+        self._wire_file.flush()
 
     def _write(self, number: str, call_id: bytes, callee: str, repeat: bool, now_s: float) -> None:
         when = datetime.fromtimestamp(now_s, timezone.utc).isoformat(timespec="milliseconds")
@@ -213,6 +254,7 @@ def main() -> None:
     parser.add_argument("--numbers", type=Path, default=NUMBERS_CSV)
     parser.add_argument("--callee", action="append", default=[], metavar="NAME=HOST:PORT")
     parser.add_argument("--log", type=Path, default=Path("invites.csv"))
+    parser.add_argument("--wire-log", type=Path, help="what followed each INVITE, as CSV")
     parser.add_argument("--home", default="84", help="country code of numbers that begin with 0")
     arguments = parser.parse_args()
     try:
@@ -227,9 +269,14 @@ def main() -> None:
         listening.bind(listen)
     except (ValueError, OSError) as error:
         sys.exit(f"exchange: {error}")
-    with arguments.log.open("w", encoding="utf-8", newline="") as log:
-        exchange = Exchange(plan, callees, log, arguments.home)
-        host, port = listening.getsockname()
+    with contextlib.ExitStack() as opened:
+        log, wire_log = (
+            opened.enter_context(path.open("w", encoding="utf-8", newline="")) if path else None
+            for path in (arguments.log, arguments.wire_log)
+        )
+        assert log is not None
+        host, port = own = listening.getsockname()
+        exchange = Exchange(plan, callees, log, arguments.home, wire_log=wire_log, own=own)
         print(f"ready {host}:{port}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             serve(exchange, listening)

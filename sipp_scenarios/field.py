@@ -30,7 +30,16 @@ from sipp_scenarios.sipp import CalleeStatistics, FieldError, SippProcess, find_
 from sipp_scenarios.sounds import write_sounds
 from sipp_scenarios.timing import Timing
 
-__all__ = ["AGENTS", "CalleeStatistics", "Field", "FieldError", "Invite", "Timing"]
+__all__ = [
+    "AGENTS",
+    "CalleeStatistics",
+    "Field",
+    "FieldError",
+    "Invite",
+    "KeySent",
+    "Signal",
+    "Timing",
+]
 
 AGENTS = ("agent-answers", "agent-busy")
 _STARTS_MAX = 5  # another program may take the free port that was just found
@@ -52,6 +61,28 @@ class Invite:
     repeat: bool
 
 
+@dataclass(frozen=True)
+class Signal:
+    """What followed an INVITE: a request (BYE, ACK, CANCEL), or an answer (200 INVITE, 486 INVITE).
+
+    side: who sent it, caller or callee.
+    """
+
+    unix_time: float
+    call_id: str
+    side: str
+    what: str
+
+
+@dataclass(frozen=True)
+class KeySent:
+    """A callee has pressed its key and released it."""
+
+    unix_time: float
+    call_id: str
+    callee: str
+
+
 class Field:
     """Callees, exchange and agents in processes of their own."""
 
@@ -66,11 +97,13 @@ class Field:
         listen: str = "127.0.0.1:0",
         home: str = "84",
         trace_messages: bool = False,
+        trace_calls: bool = False,
     ) -> None:
         """work_dir: logs go there and stay; None: a temporary folder, removed at the end.
 
         callees: only these are started (None: all that `numbers` names); calls to the rest get a
-        503. home: country code for numbers dialled with a leading 0.
+        503. home: country code for numbers dialled with a leading 0. trace_calls: the exchange
+        stays in the way of each call and logs it to its end, for `wire()`.
         """
         self._own_dir = work_dir is None
         self.work_dir = work_dir or Path(tempfile.mkdtemp(prefix="duecall-field-"))
@@ -82,6 +115,7 @@ class Field:
         self._listen = listen
         self._home = home
         self._trace_messages = trace_messages
+        self._trace_calls = trace_calls
         self._guard: subprocess.Popen[bytes] | None = None
         self._exchange: subprocess.Popen[bytes] | None = None
         self._processes: dict[str, SippProcess] = {}
@@ -165,6 +199,8 @@ class Field:
         command = [sys.executable, "-m", "sipp_scenarios.exchange", "--listen", self._listen]
         command += ["--numbers", str(self._numbers.resolve()), "--home", self._home]
         command += ["--log", str(self._invites_csv.resolve())]
+        if self._trace_calls:
+            command += ["--wire-log", str(self._wire_csv.resolve())]
         for name in self._callee_names:
             command += ["--callee", f"{name}=127.0.0.1:{self._processes[name].port}"]
         path = os.pathsep.join(filter(None, (str(FOLDER.parent), os.environ.get("PYTHONPATH"))))
@@ -214,6 +250,10 @@ class Field:
     def _invites_csv(self) -> Path:
         return self.work_dir / "invites.csv"
 
+    @property
+    def _wire_csv(self) -> Path:
+        return self.work_dir / "wire.csv"
+
     def invites(self) -> list[Invite]:
         """All INVITEs the exchange has received so far, in order, repeats included."""
         with self._invites_csv.open(encoding="utf-8", newline="") as file:
@@ -228,6 +268,27 @@ class Field:
                 )
                 for row in csv.DictReader(file)
             ]
+
+    def wire(self) -> list[Signal]:
+        """What followed the INVITEs so far, in order, nothing twice. Only with trace_calls."""
+        with self._wire_csv.open(encoding="utf-8", newline="") as file:
+            return [
+                Signal(float(row["unix_time"]), row["call_id"], row["side"], row["what"])
+                for row in csv.DictReader(file)
+            ]
+
+    def keys_sent(self) -> list[KeySent]:
+        """When callees had pressed and released a key, of those that tell it (presses-9)."""
+        found = []
+        for process in self._processes.values():
+            if process.keys.is_file():
+                for line in process.keys.read_text(encoding="utf-8", errors="replace").splitlines():
+                    if len(words := line.split()) != 3:
+                        continue  # being written
+                    seconds, microseconds, call_id = words
+                    unix_time = float(seconds) + float(microseconds) / 1e6
+                    found.append(KeySent(unix_time, call_id, process.name))
+        return sorted(found, key=lambda key: key.unix_time)
 
     def statistics(self) -> dict[str, CalleeStatistics]:
         """Counts of each callee and agent; up to a second old."""

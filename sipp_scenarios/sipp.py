@@ -87,6 +87,7 @@ class SippProcess:
         self._work_dir = work_dir
         self._stats = work_dir / f"{name}.stats.csv"
         self.errors = work_dir / f"{name}.errors.log"
+        self.keys = work_dir / f"{name}.keys.log"  # of scenarios that tell when a key was sent
         self._stderr = work_dir / f"{name}.stderr.log"
         # SIPp looks for sounds beside the scenario first.
         scenario = work_dir / source.name
@@ -104,7 +105,10 @@ class SippProcess:
         if trace_messages:
             messages = work_dir / f"{name}.messages.log"
             self._command += ["-trace_msg", "-message_file", str(messages)]
-        found = _GLOBALS.search(source.read_text(encoding="utf-8"))
+        text = source.read_text(encoding="utf-8")
+        if "<log " in text:
+            self._command += ["-trace_logs", "-log_file", str(self.keys)]
+        found = _GLOBALS.search(text)
         for variable in found.group(1).split(",") if found else ():
             if variable not in variables:
                 raise FieldError(f"{source.name} wants the variable {variable}, which has no value")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 
 import pytest
 
 from duecall.shell.freeswitch_layout import find_freeswitch, why_no_freeswitch
+from tests.postgres_server import PostgresServer, why_no_postgres
 
 KINDS = ("pocket", "freeswitch")
 
@@ -18,7 +20,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_report_header() -> str:
     found = find_freeswitch()
     where = f"FreeSWITCH at {found}" if found else f"no FreeSWITCH ({why_no_freeswitch()})"
-    return f"switches: {'pocket switch' if _has_pjsip() else 'no pocket switch'}, {where}"
+    database = f"no PostgreSQL ({why_no_postgres()})" if why_no_postgres() else "PostgreSQL"
+    pocket = "pocket switch" if _has_pjsip() else "no pocket switch"
+    return f"switches: {pocket}, {where}; databases: SQLite, {database}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One for all tests of this process; each takes a database of its own."""
+    if why_no_postgres():
+        pytest.skip(why_no_postgres())
+    with PostgresServer() as server:
+        yield server
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

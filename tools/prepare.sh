@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what Duecall needs on Debian 12 or later: two Debian packages and a virtual environment.
+# Installs what Duecall needs on Debian 12 or later: Debian packages and a virtual environment.
 # Usage: prepare.sh VENV
 set -euo pipefail
 venv=$1
@@ -40,12 +40,25 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 [ -n "$python" ] || fail "Python 3.10 or later is needed, and Debian's python3 here is older"
 
+# ---- PostgreSQL, for the tests on it alone; without it they are skipped, and say so
+if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb >/dev/null; then
+    if [ "$(id -u)" = 0 ]; then as=(); else as=(sudo -n); fi
+    say "Debian package to install, for tests: postgresql (its own cluster is not started)"
+    if ! "${as[@]}" env DEBIAN_FRONTEND=noninteractive sh -c '
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql-common >/dev/null &&
+        sed -i "s/^#*create_main_cluster.*/create_main_cluster = false/" \
+            /etc/postgresql-common/createcluster.conf &&
+        apt-get install -y -qq --no-install-recommends postgresql >/dev/null' 2>/dev/null; then
+        say "Note: no PostgreSQL server here; the tests on it are skipped (apt-get install postgresql)"
+    fi
+fi
+
 # ---- the virtual environment
 say "Virtual environment: $venv ($("$python" --version))"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-extras=test
+extras=test,postgres
 if "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then
-    extras=test,pocket
+    extras=test,postgres,pocket
 else
     say "Note: the pocket switch needs CPython 3.10-3.12 (PJSIP has no wheel for this one)."
     say "Set PYTHON=python3.12 if there is one, or use FreeSWITCH: docs/freeswitch.md"

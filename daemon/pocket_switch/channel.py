@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pocket.channel")
 _LOOK_EVERY_S = 0.02
+_BYE_S = 2.0  # a main thread that does not come to say it ends none of its scripts
 
 
 class Line(Protocol):
@@ -117,6 +118,7 @@ class Channel:
         self._peer_gone = False
         self._thread: threading.Thread | None = None
         self._finished = False
+        self._line_is_down = threading.Event()
         self.give_up_at: float | None = None  # monotonic; originate_timeout
 
     # ---- the line reports (main thread)
@@ -189,11 +191,19 @@ class Channel:
             self.variables.update(variables)
         self.publish("CHANNEL_HANGUP")
         self.call_state = "HANGUP"
-        self.switch.on_main(lambda: self.line.hang_up(cause))
+        alone = self._thread is None
+        self.switch.on_main(lambda: self._hang_up_line(cause, alone))
         self.notify()
-        if self._thread is None:
-            self._finish()
-            self._reply("-ERR " + cause + "\n")
+
+    def _hang_up_line(self, cause: str, alone: bool) -> None:
+        """Main thread. As in FreeSWITCH, the BYE is out before the leg is said to be complete."""
+        try:
+            self.line.hang_up(cause)
+        finally:
+            self._line_is_down.set()
+            if alone:
+                self._finish()
+                self._reply("-ERR " + cause + "\n")
 
     def notify(self) -> None:
         with self.changed:
@@ -275,6 +285,8 @@ class Channel:
             log.exception("call leg %s failed in the switch itself", self.uuid)
             self.hang_up("DESTINATION_OUT_OF_ORDER")
         finally:
+            if self.cause:
+                self._line_is_down.wait(_BYE_S)
             self._finish()
             self._reply(f"-ERR {self.cause}\n")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import time
 from pathlib import Path
 
 import click
@@ -140,3 +142,17 @@ def test_a_campaign_that_is_not_there(desk: Desk) -> None:
     for name, answer in zip(given, desk.run_all([("check", name) for name in given]), strict=True):
         assert f"no campaign file {name}" in answer.error
         assert str(desk.folder / "campaigns" / "nope.yaml") in answer.error
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.25, 0.45, 0.75])
+def test_ctrl_c_while_it_is_loaded_says_nothing(desk: Desk, after_s: float) -> None:
+    """Not a traceback through half of Python: nothing was begun that could be told."""
+    process = desk.start("report", "people")
+    loaded = Path(f"/proc/{process.pid}/maps")
+    while "gevent" not in loaded.read_text():  # before that Python itself is still being set up
+        time.sleep(0.01)
+    time.sleep(after_s)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert "Traceback" not in err
+    assert process.returncode in (-signal.SIGINT, 1)

@@ -164,7 +164,12 @@ def test_status_fits_80_columns_whatever_it_holds(daemon_desk: Desk) -> None:
     wide["next_due"] = "2026-11-23T01:00:00+00:00"
     status["outcomes"] = {"agent_unavailable": 1_234_567, "busy": 3}
     status["live"] = {"ringing": 800, "answered": 200, "waiting": 12, "bridged": 90}
-    status.update(sent=12_345_678, settled=12_345_600, draining=True)
+    status.update(sent=12_345_678, settled=12_345_600, draining=True, earlier=500, given_up=12)
+    status["switch"] = "not connected: the switch did not answer `userauth` within 5 s, " + "x" * 60
+    status.update(database="StoreLost: " + "the server is gone " * 8, database_waiting=12_345)
+    status["alarms"] = [
+        {"at": "2026-11-23T01:00:00+00:00", "what": "the switch is not there", "reason": "y" * 90}
+    ]
     console = Console(width=80, color_system=None)
     with console.capture() as capture:
         console.print(status_view(status))
@@ -173,5 +178,13 @@ def test_status_fits_80_columns_whatever_it_holds(daemon_desk: Desk) -> None:
     assert "…" not in shown
     for whole in ("contacts", "attempts", "1234567", "agent_unavailable", "finished"):
         assert whole in shown.split()
+    words = " ".join(shown.split())
+    for said in (
+        "500 of an earlier daemon, being asked after",
+        "12 given up, kept until their phones cannot ring",
+        "12345 changes wait for it",
+        "ALARM 2026-11-23",
+    ):
+        assert said in words
     assert "nobody is called: the cache folder" in " ".join(shown.split())
     assert "outcomes since the daemon started\n" in shown

@@ -27,6 +27,8 @@ class World:
         self.dialer = Dialer(building.site(**site), building.moment())
         self.all: list[c.Command] = []
         self.seconds = 5.0  # the trunk's first second is taken as used
+        self.silent = False  # the switch does not say that it took what it was sent
+        self._taken = 0
 
     def tell(self, kind: type[e.Event], *values: object, **named: object) -> list[c.Command]:
         out = self.dialer.handle(kind(building.moment(self.seconds), *values, **named))
@@ -47,7 +49,16 @@ class World:
             if call is not None and call.stage is Stage.PLANNED:
                 self.tell(e.AttemptSaved, attempt_id)
 
+    def take_calls(self) -> None:
+        """The switch says that it has the calls it was sent."""
+        sent = self.of(c.Originate)
+        for command in sent[self._taken :]:
+            self.tell(e.CallAccepted, command.attempt.id)
+        self._taken = len(sent)
+
     def tick(self, seconds: float) -> list[c.Command]:
+        if not self.silent:
+            self.take_calls()
         self.seconds += seconds
         return self.tell(e.Woke)
 
@@ -159,6 +170,45 @@ def test_calls_per_second_hold_in_every_second() -> None:
         assert sum(start <= t < start + 1.0 for t in times) <= 5
 
 
+def test_a_switch_that_stands_still_is_not_sent_more_than_it_may_start_in_a_second() -> None:
+    """When it goes on it starts all of them at once."""
+    world = World(
+        trunks={"demo": {"proxy": "127.0.0.1:5080", "channels": 500, "calls_per_second": 5}}
+    )
+    world.start([building.target(n) for n in range(1, 61)])
+    world.silent = True
+    for _ in range(100):
+        world.save_all()
+        world.tick(0.1)
+    assert len(world.of(c.Originate)) == 5
+    world.take_calls()
+    for _ in range(9):
+        world.save_all()
+        world.tick(0.1)
+    assert len(world.of(c.Originate)) == 5, "they have started just now"
+    world.silent = False
+    for _ in range(20):
+        world.save_all()
+        world.tick(0.1)
+    assert len(world.of(c.Originate)) > 10
+
+
+def test_a_call_that_ended_without_a_word_makes_room_at_the_trunk() -> None:
+    world = World(
+        trunks={"demo": {"proxy": "127.0.0.1:5080", "channels": 9, "calls_per_second": 1}}
+    )
+    world.start([building.target(n) for n in range(1, 4)])
+    world.silent = True
+    attempt = world.first_call()
+    world.tick(5)
+    assert len(world.of(c.Originate)) == 1
+    world.tell(e.CallEnded, attempt.id, Ending(LOST))
+    for _ in range(3):
+        world.save_all()
+        world.tick(1)
+    assert len(world.of(c.Originate)) == 2
+
+
 def test_outside_the_hours_the_target_waits_for_the_opening() -> None:
     world = World()
     world.seconds = 9 * 3600.0  # 21:00 in Hanoi
@@ -193,7 +243,7 @@ def test_while_the_switch_is_away_nothing_is_planned_or_sent() -> None:
     assert len(world.of(c.Originate)) == 1
 
 
-def test_after_a_lost_link_the_switch_is_asked_about_calls_it_does_not_list() -> None:
+def test_after_a_lost_link_the_switch_is_asked_about_all_calls() -> None:
     world = World()
     world.start([building.target(1), building.target(2)])
     world.save_all()
@@ -201,7 +251,7 @@ def test_after_a_lost_link_the_switch_is_asked_about_calls_it_does_not_list() ->
     first, second = [command.attempt.id for command in world.of(c.Originate)]
     world.tell(e.SwitchDown, "link lost")
     world.tell(e.SwitchUp, frozenset({first}))
-    assert [command.attempt_id for command in world.of(c.AskSwitch)] == [second]
+    assert {command.attempt_id for command in world.of(c.AskSwitch)} == {first, second}
     world.tell(e.CallEnded, second, Ending(LOST))
     (settled,) = world.of(c.SaveOutcome)
     assert settled.outcome is Outcome.UNKNOWN
@@ -315,7 +365,7 @@ def test_a_drain_settles_what_is_unsent_and_waits_for_what_is_live() -> None:
         command.attempt.id for command in world.of(c.Originate)
     }
     for command in world.of(c.Originate):
-        world.tell(e.CallEnded, command.attempt.id, Ending("NO_ANSWER"))
+        world.tell(e.CallEnded, command.attempt.id, Ending("NO_ANSWER", 487))
     assert world.dialer.idle
     assert attempt.id in {command.attempt.id for command in world.of(c.SaveOutcome)}
 

@@ -318,12 +318,12 @@ def test_what_was_seen_of_a_call_is_believed_where_its_end_was_lost() -> None:
     assert [command.outcome for command in world.of(c.SaveOutcome)] == [Outcome.TRANSFERRED]
 
 
-def test_the_result_of_a_parked_call_is_believed_where_its_end_was_lost() -> None:
+def test_where_the_end_of_a_parked_call_was_lost_nobody_knows_whether_an_agent_came() -> None:
     world = World()
     attempt = press_one(world)
     world.tell(e.CallEnded, attempt.id, Ending(LOST))
     (settled,) = world.of(c.SaveOutcome)
-    assert settled.outcome is Outcome.AGENT_UNAVAILABLE
+    assert settled.outcome is Outcome.UNKNOWN
     assert settled.ending.result is not None
 
 
@@ -432,7 +432,7 @@ def test_a_target_that_comes_twice_does_not_replace_the_live_call() -> None:
     moved = building.target(phone_hash="another number")  # its number changed; the same attempt
     world.tell(e.TargetsLoaded, "overdue", (moved,), None)
     assert len(world.of(c.SaveAttempt)) == 1
-    world.tell(e.CallEnded, attempt.id, Ending("NO_ANSWER"))
+    world.tell(e.CallEnded, attempt.id, Ending("NO_ANSWER", 487))
     assert len(world.of(c.SaveOutcome)) == 1
 
 

@@ -32,6 +32,15 @@ def said(ended_by: str, action: str = "", heard_ms: int = 10_000, **more: object
         (Ending("A_CAUSE_OF_TOMORROW"), Outcome.TECHNICAL),
         (Ending(LOST), Outcome.UNKNOWN),
         (Ending(LOST, answered=True), Outcome.UNKNOWN),
+        # of a switch that died only the accepted key is left
+        (Ending(LOST, answered=True, result=said(KEY, "opt_out")), Outcome.OPTED_OUT),
+        (Ending(LOST, answered=True, result=said(KEY, "promise")), Outcome.PROMISED),
+        # an agent may have come, and nobody was left to say so
+        (Ending(LOST, answered=True, result=said(KEY, "transfer")), Outcome.UNKNOWN),
+        (
+            Ending(LOST, answered=True, result=said(KEY, "transfer"), bridged=True),
+            Outcome.TRANSFERRED,
+        ),
         (Ending("NORMAL_CLEARING", 200, True, said(COMPLETED)), Outcome.DELIVERED),
         (Ending("NORMAL_CLEARING", 200, True, said(CALLEE_HUNG_UP, "", 4_000)), Outcome.HUNG_UP),
         # in the last words: heard

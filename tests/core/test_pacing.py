@@ -29,6 +29,40 @@ def test_no_second_holds_more_than_allowed(per_second: float, waits: list[float]
         assert sum(start <= other < start + window - 1e-9 for other in starts) <= allowed
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.floats(0.2, 60, allow_nan=False),
+    st.lists(
+        st.tuples(
+            st.floats(0, 0.5, allow_nan=False), st.floats(0, 9), st.floats(0, 1), st.floats(0, 1)
+        ),
+        min_size=1,
+        max_size=200,
+    ),
+)
+def test_it_holds_for_the_starts_whenever_the_switch_takes_a_call(
+    per_second: float, calls: list[tuple[float, float, float, float]]
+) -> None:
+    """Each call starts somewhere between its sending and the switch's word, which may be late."""
+    rate = CallRate(per_second, 0.0)
+    now, starts, words = 0.0, [], []
+    for number, (wait, late, share, odds) in enumerate(calls):
+        now += wait
+        for said_at, name in sorted(words):
+            if said_at <= now:
+                rate.began(name, said_at)
+                words.remove((said_at, name))
+        if rate.ready_at(now) <= now:
+            rate.take(now, str(number))
+            late_s = late if odds > 0.8 else late / 100
+            starts.append(now + share * late_s)
+            words.append((now + late_s, str(number)))
+    window = max(1.0, 1.0 / per_second)
+    allowed = max(1, int(per_second))
+    for start in starts:
+        assert sum(start <= other < start + window - 1e-9 for other in starts) <= allowed
+
+
 @pytest.mark.parametrize("per_second", [1, 7.5, 30, 120])
 def test_the_allowed_rate_is_reached(per_second: float) -> None:
     rate = CallRate(per_second, 0.0)

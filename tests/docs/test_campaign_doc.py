@@ -13,7 +13,7 @@ import yaml
 
 from duecall.core.campaign import RETRIABLE, Campaign, Model
 from duecall.core.contact_row import ParsedRow
-from duecall.core.scalars import duration_text
+from duecall.core.scalars import duration_text, size_text
 from duecall.core.site import Site
 from duecall.core.variables import COLUMNS, STANDARD
 from duecall.shell.config_file import load_campaign, load_site
@@ -91,6 +91,8 @@ def test_defaults_are_those_of_the_models(name: str) -> None:
 def shown(default: Any, kind: str) -> str:
     if kind == "duration":
         return duration_text(default)
+    if kind.startswith("size"):
+        return size_text(default)
     if isinstance(default, bool):
         return str(default).lower()
     if isinstance(default, tuple) and default:

@@ -83,6 +83,7 @@ def test_the_doctor_says_what_it_talks_to_and_what_is_wrong(world: World) -> Non
         assert "pocket switch" in findings["switch"]["detail"]
     else:
         assert "FreeSWITCH" in findings["switch"]["detail"]
+        assert findings["records"]["verdict"] == "ok"
     # A script that is not ours any more is found.
     script = next((world.folder / "freeswitch").rglob("call_flow.py"), None)
     if script is not None:

@@ -81,6 +81,7 @@ class World:
     channels: int = 8
     calls_per_second: float = 8
     agents: tuple[str, ...] = ("agent-busy", "agent-answers")
+    database: str = "sqlite:///var/duecall.db"
 
     def __enter__(self) -> World:
         callees = {callee for row in self.rows for callee in row.callees}
@@ -105,6 +106,7 @@ class World:
                 calls_per_second=self.calls_per_second,
                 agent_ring_s=5,
                 agent_wait_s=15,
+                database=self.database,
             )
         except BaseException:
             self.field.stop()

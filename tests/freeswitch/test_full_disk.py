@@ -51,6 +51,19 @@ def test_the_call_goes_on_when_the_recording_cannot(switch: Switch, tiny_disk: P
     assert full
 
 
+def test_a_key_that_cannot_be_written_down_is_a_key(switch: Switch, tiny_disk: Path) -> None:
+    keys = {"9": KeyAction("opt_out", (switch.sound("removed", 300),))}
+    step = Step("message", (switch.sound("say", 4_000),), 4_000, keys, wait_ms=20_000)
+    leg = switch.start_call(Brief("attempt", (step,), keys_folder=str(tiny_disk)))
+    switch.progress(leg, "step")
+    assert _fill(tiny_disk)
+    before = sorted(tiny_disk.iterdir())
+    switch.press(leg, "9")
+    result = switch.result(leg)
+    assert (result.ended_by, result.action, result.error) == (contract.KEY, "opt_out", "")
+    assert sorted(tiny_disk.iterdir()) == before, "and no half of a record is left"
+
+
 def test_a_folder_that_cannot_be_made(switch: Switch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     step = Step("message", (switch.sound("say", 500),), 500)

@@ -1,4 +1,4 @@
-"""A switch that misbehaves to order, and a Switch on it (test_switch_*.py)."""
+"""A switch that misbehaves to order, and a Switch on it (test_switch_*.py); databases (store)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import gevent
 import pytest
 
 from duecall.shell import switch as switch_module
+from tests.postgres_server import why_no_postgres
+from tests.shell import store_world
 from tests.shell.fake_switch import FakeSwitch
 from tests.shell.switch_world import World
 
@@ -36,3 +38,28 @@ def world(
         yield build
     for one in made:
         one.switch.stop()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that uses `database` runs on SQLite and on PostgreSQL; one of the marks `sqlite` and
+    `postgres` says where it has a meaning alone."""
+    if "database" not in metafunc.fixturenames:
+        return
+    found = metafunc.definition.get_closest_marker
+    skip = pytest.mark.skipif(bool(why_no_postgres()), reason=why_no_postgres() or "-")
+    kinds = [
+        pytest.param(kind, marks=[skip] if kind == "postgres" else [])
+        for kind in ("sqlite", "postgres")
+        if not found("sqlite" if kind == "postgres" else "postgres")
+    ]
+    metafunc.parametrize("database", kinds, indirect=True)
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The kind of the database behind `open_store(tmp_path)`, and behind all that use it."""
+    kind: str = request.param
+    if kind == "postgres":
+        server = request.getfixturevalue("postgres_server")
+        (tmp_path / store_world.URL_FILE).write_text(server.create_database())
+    return kind

@@ -14,6 +14,7 @@ from duecall.core.campaign import Campaign
 from duecall.core.site import Site
 from duecall.shell.service import Service
 from duecall.shell.store import Store
+from duecall.shell.vault import Vault
 from tests.shell import store_world as build
 
 
@@ -66,9 +67,15 @@ class Daemon:
     def store(self) -> Store:
         return build.open_store(self.folder)
 
-    def start(self) -> None:
+    def start(self, vault: Vault | None = None) -> None:
+        """vault: with one, it keeps a journal."""
         self.service = Service(
-            self.site, open_store=self.store, password="x", daemon_id="test", root=self.folder
+            self.site,
+            open_store=self.store,
+            password="x",
+            daemon_id="test",
+            root=self.folder,
+            vault=vault,
         )
         self.running = gevent.spawn(self.service.run, 5.0)
 

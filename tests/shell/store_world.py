@@ -1,4 +1,4 @@
-"""Builds what the store's tests need: a real SQLite file, a vault, contacts all different."""
+"""Builds what the store's tests need: a real database, a vault, contacts all different."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from fs_scripts.contract import Brief, Result
 
 NOON = datetime(2026, 11, 23, 5, 0, tzinfo=timezone.utc)
 NAME = "overdue"
+URL_FILE = "database.url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,15 @@ def campaign(**changes: Any) -> Campaign:
     return Campaign.model_validate({**raw, **changes})
 
 
+def url_of(folder: Path) -> str:
+    """SQLite, where no file in the folder names another one."""
+    chosen = folder / URL_FILE
+    return chosen.read_text() if chosen.exists() else f"sqlite:///{folder}/duecall.db"
+
+
 def open_store(folder: Path, daemon: str = "main", lender: str = "bank") -> Store:
     vault = Vault.load(folder / "duecall.key", {})
-    return Store(f"sqlite:///{folder}/duecall.db", vault, lender, daemon)
+    return Store(url_of(folder), vault, lender, daemon)
 
 
 def loaded(folder: Path, count: int, **changes: Any) -> Store:

@@ -15,6 +15,7 @@ from duecall.core.attempt import Attempt, agent_leg_id, attempt_id
 from duecall.core.outcome import Ending
 from duecall.shell.clock import now
 from duecall.shell.switch import Switch
+from duecall.shell.switch_calls import Wiring
 from tests.core.building import NOON_IN_HANOI, site, target
 from tests.shell.fake_switch import PASSWORD, FakeSwitch
 
@@ -74,14 +75,18 @@ class World:
         options.setdefault("grace_s", 0.1)
         options.setdefault("backoff_s", (0.01, 0.05))
         self.switch = Switch(
-            site(switch=settings),
+            Wiring(
+                site(switch=settings),
+                folder,
+                emit=self.tell,
+                now=now,
+                alarm=lambda alarm: self.alarms.append(alarm.what),
+                find_ending=lambda attempt: self.records.get(attempt),
+                find_record=lambda attempt: self.records.get(attempt),
+                grace_s=options.pop("grace_s"),
+            ),
             "d1",
-            self.tell,
-            now,
             options.pop("password", PASSWORD),
-            folder,
-            find_ending=lambda attempt: self.records.get(attempt),
-            on_alarm=lambda alarm: self.alarms.append(alarm.what),
             **options,
         )
 

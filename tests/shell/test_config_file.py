@@ -38,6 +38,7 @@ BASE = {
     "retry": "retry: {max_attempts: 1}",
     "caller_id": 'caller_id: "19001234"',
     "trunk": "trunk: demo",
+    "no_agent": "no_agent: Xin lỗi.",
 }
 SITE = Site.model_validate(
     {
@@ -257,6 +258,11 @@ FAULTS = {
     "key of two digits": ("keys", "keys:\n  ^12: {do: repeat}", "'12' has the wrong form"),
     "key of letters": ("keys", "keys:\n  ^on: {do: repeat}", "allowed: one of 0-9"),
     "transfer without to": ("keys", "keys:\n  1: ^{do: transfer}", "keys.1: transfer without `to`"),
+    "transfer without words for who gets nobody": (
+        "no_agent",
+        "keys:\n  1: ^{do: transfer, to: front-desk}",
+        "keys.1: transfer without words for a callee whom no agent takes",
+    ),
     "transfer to nobody": (
         "keys",
         "keys:\n  1: {do: transfer, to: ^front-dask}",
@@ -370,7 +376,7 @@ def test_all_faults_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
 def test_missing_keys_are_all_named(tmp_path: Path) -> None:
     faults = faults_of(tmp_path, "title: x\n")
     missing = {fault.key for fault in faults.faults if fault.problem == "is missing"}
-    assert missing == {*BASE} - {"title"}
+    assert missing == {*BASE} - {"title", "no_agent"}
     assert {(fault.line, fault.column) for fault in faults.faults} == {(1, 1)}
 
 
@@ -378,7 +384,7 @@ def test_message_form(tmp_path: Path) -> None:
     path = write_campaign(tmp_path, campaign_text(trunk="trunk: x"))
     with pytest.raises(ConfigFaults) as caught:
         load_campaign(path, SITE)
-    line = campaign_text().count("\n")
+    line = campaign_text(no_agent="").count("\n")  # the last but one is the trunk
     assert str(caught.value) == (
         f"{path}:{line}:8: trunk: 'x' is no trunk of config.yaml; allowed: demo"
     )

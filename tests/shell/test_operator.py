@@ -10,11 +10,16 @@ import gevent
 import pytest
 
 from duecall.core import commands as c
+from duecall.core import events as e
+from duecall.core.outcome import Ending
 from duecall.shell import operator as operator_module
+from duecall.shell.clock import now
 from duecall.shell.control import ControlError
 from duecall.shell.operator import Operator
 from tests.shell import store_world as build
 from tests.shell.service_world import Daemon, until
+
+pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture
@@ -47,6 +52,7 @@ def test_contacts_imported_into_a_finished_campaign_are_called_also_after_a_rest
     until(lambda: state(daemon) == "running")
 
 
+@pytest.mark.sqlite
 def test_a_status_comes_also_while_the_database_is_held_by_another(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,3 +87,39 @@ def test_what_cannot_be_is_refused_with_words(daemon: Daemon, request_: dict[str
     daemon.start()
     with pytest.raises(ControlError):
         Operator(daemon.service).answer(request_)
+
+
+def test_a_stopped_campaign_is_told_from_a_paused_one(daemon: Daemon) -> None:
+    daemon.fill(build.rows(1), state="paused", message=[{"text": "xin chào"}])
+    daemon.start()
+    operator = Operator(daemon.service)
+
+    def shown() -> str:
+        campaigns = operator.answer({"do": "status"})["campaigns"]
+        return str(campaigns[0]["state"]) if campaigns else ""
+
+    until(lambda: shown() == "paused")
+    for do, told in (("stop", "stopped"), ("pause", "paused"), ("stop", "stopped")):
+        operator.answer({"do": do, "campaign": build.NAME})
+        until(lambda told=told: shown() == told)  # type: ignore[misc]
+        assert state(daemon) == told
+    operator.answer({"do": "resume", "campaign": build.NAME})
+    until(lambda: shown() == "running")
+
+
+def test_status_tells_what_is_left_of_an_earlier_daemon(daemon: Daemon) -> None:
+    daemon.fill(build.rows(1), message=[{"text": "xin chào"}])
+    store = daemon.store()
+    (row,) = store.due_targets(build.NAME, build.NOON, 1)
+    store.apply([build.save(row)])
+    store.close()
+    daemon.start()
+    operator = Operator(daemon.service)
+    until(lambda: operator.answer({"do": "status"})["earlier"] == 1)
+    until(lambda: daemon.service.switch_state.startswith("not connected"))
+    status = operator.answer({"do": "status"})
+    assert (status["links"], status["given_up"], status["database"]) == ({}, 0, "")
+    assert status["switch_since"] == status["since"]
+    attempt = build.attempt(row)
+    daemon.service.put(e.CallEnded(now(), attempt.id, Ending("USER_BUSY", 486)))
+    until(lambda: operator.answer({"do": "status"})["earlier"] == 0)

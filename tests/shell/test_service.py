@@ -20,6 +20,8 @@ from fs_scripts.contract import Brief
 from tests.shell import store_world as build
 from tests.shell.service_world import Daemon, campaign, until
 
+pytestmark = pytest.mark.usefixtures("database")
+
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
@@ -54,7 +56,7 @@ def test_rows_that_cannot_be_spoken_do_not_hide_those_behind_them(daemon: Daemon
     run = daemon.service.dialer.runs
     until(lambda: build.NAME in run and len(run[build.NAME].hopper) == 10)
     assert not run[build.NAME].finished
-    assert counts(daemon) == {"done": 250, "held": 10}
+    until(lambda: counts(daemon) == {"done": 250, "held": 10})
 
 
 def test_without_a_voice_the_campaign_waits_and_says_why(

@@ -29,6 +29,8 @@ from tests.shell.store_world import (
     save,
 )
 
+pytestmark = pytest.mark.usefixtures("database")
+
 HOUR = timedelta(hours=1)
 NO_BRIEF = Brief("", ())
 
@@ -251,6 +253,7 @@ def plan(store: Store, sql: str, *parameters: object) -> list[str]:
     return [line[3] for line in marked.fetchall()]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("analysed", [False, True])
 def test_hot_queries_walk_an_index_and_sort_nothing(tmp_path: Path, analysed: bool) -> None:
     store = loaded(tmp_path, 300)

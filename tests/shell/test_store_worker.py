@@ -12,10 +12,15 @@ import peewee
 import pytest
 
 from duecall.core import commands as c
+from duecall.core.outcome import Outcome
 from duecall.shell import store_worker
+from duecall.shell.attempt_store import AttemptStore
 from duecall.shell.store import ApplyResult, Store, StoreBusy, StoreError
 from duecall.shell.store_worker import StoreWorker
+from fs_scripts.contract import KEY, Brief, Result
 from tests.shell import store_world as build
+
+pytestmark = pytest.mark.usefixtures("database")
 
 
 class World:
@@ -143,6 +148,7 @@ def test_an_answer_that_cannot_be_taken_in_does_not_end_the_writing(world: World
     assert len(world.load()) == 4
 
 
+@pytest.mark.sqlite
 def test_a_question_does_not_wait_for_ever_for_a_locked_file(world: World) -> None:
     other = sqlite3.connect(world.folder / "duecall.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -162,6 +168,11 @@ def test_a_finished_campaign_is_opened_again_and_a_stopped_one_is_not(world: Wor
 
     world.worker.call(lambda store: store.set_campaign_state(build.NAME, "running"))
     world.worker.put([c.FinishCampaign(build.NAME)])
+    assert world.worker.flush(10)
+    assert state() == "running", "somebody else is busy with it"
+    rows = world.load()
+    done = [c.DeferTarget(row.as_target(Brief("", ())), None, "not selected") for row in rows]
+    world.worker.put([*done, c.FinishCampaign(build.NAME)])
     assert world.worker.flush(10)
     assert state() == "finished"
     world.worker.put([c.ReopenCampaign(build.NAME)])
@@ -191,3 +202,26 @@ def test_a_store_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match="no such disk"):
         StoreWorker(open_store, lambda done: None, lambda alarm: None)
+
+
+def test_an_outcome_whose_details_cannot_be_written_is_written_without_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its attempt would be open, and its number busy, until the next start."""
+    settle = AttemptStore.settle
+
+    def fussy(self: AttemptStore, command: c.SaveOutcome) -> bool:
+        if command.ending.result is not None:
+            raise peewee.DataError("too long")
+        return settle(self, command)
+
+    monkeypatch.setattr(AttemptStore, "settle", fussy)
+    (row,) = world.load(1)
+    attempt = build.attempt(row)
+    result = Result(attempt.id, KEY, action="opt_out")
+    said = build.outcome(attempt, Outcome.OPTED_OUT, said=result)
+    world.worker.put([build.save(row), said])
+    assert world.worker.flush(10)
+    assert world.answers.settled == [said.attempt.id]
+    assert world.answers.repeated == []
+    assert world.alarms == []

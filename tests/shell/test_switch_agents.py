@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 
 from duecall.core import commands as c
 from duecall.core import events as e
+from duecall.core.attempt import agent_leg_id
 from duecall.shell.esl_errors import LinkError
 from duecall.shell.switch import live_channels
-from tests.shell.fake_switch import FakeSwitch
+from fs_scripts.contract import KEY, Result
+from tests.shell.fake_switch import FakeSwitch, frame
 from tests.shell.switch_world import AGENTS, LEG, A, World, call_agent, channel, hung_up
 from tests.shell.test_switch_events import recorded
 
@@ -58,10 +61,48 @@ def test_an_agent_who_talks_is_left_alone(fake: FakeSwitch, world: Callable[...,
     assert fake.lines("api uuid_kill") == []
 
 
+def test_late_news_of_one_agent_does_not_hide_the_next(
+    fake: FakeSwitch, world: Callable[..., World]
+) -> None:
+    """The callee leaves while the second one rings: his telephone must stop."""
+    second = agent_leg_id(A, 2)
+    here = world().up()
+    here.switch.call_agent(call_agent())
+    fake.wait_for("bgapi originate")
+    here.switch.call_agent(call_agent(leg_id=second, music=False))
+    fake.wait_for("bgapi originate", 2)
+    fake.tell({"Event-Name": "CHANNEL_HANGUP_COMPLETE", "Unique-ID": LEG, **AGENTS})
+    assert here.wait(e.AgentFailed).leg_id == LEG
+    fake.tell(hung_up())
+    here.wait(e.CallEnded)
+    assert fake.wait_for("api uuid_kill") == [f"api uuid_kill {second} ORIGINATOR_CANCEL"]
+
+
+def test_music_that_plays_is_not_begun_again(fake: FakeSwitch, world: Callable[..., World]) -> None:
+    """Of an earlier life of ours; twice over, it would outlast the wait."""
+    fake.existing.add(A)
+    here = world().up()
+    music = here.switch._calls._music
+    dump = {
+        **channel("CHANNEL_DATA"),
+        "Answer-State": "answered",
+        "variable_current_application": "playback",
+        "variable_current_application_data": f"file_string://{music}!{music}",
+        "variable_duecall_result": Result(A, KEY, action="transfer").encode(),
+    }
+    fake.answers[f"api uuid_dump {A} json"] = frame("api/response", json.dumps(dump).encode())
+    here.switch.ask(A)
+    here.wait(e.CallParked)
+    here.switch.call_agent(call_agent())
+    fake.wait_for("bgapi originate")
+    assert fake.lines("api uuid_broadcast") == []
+
+
 def test_an_agent_without_a_switch(fake: FakeSwitch, world: Callable[..., World]) -> None:
     here = world()
     here.switch.call_agent(call_agent())
-    assert here.wait(e.AgentFailed).attempt_id == A
+    failed = here.wait(e.AgentFailed)
+    assert (failed.attempt_id, failed.leg_id) == (A, LEG)
 
 
 def test_no_agent_is_said_and_then_ended(fake: FakeSwitch, world: Callable[..., World]) -> None:

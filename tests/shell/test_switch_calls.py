@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from duecall.core import events as e
 from duecall.core.attempt import attempt_id
 from duecall.core.outcome import LOST, NOT_SENT, Ending, Outcome, judge
-from tests.shell.fake_switch import FakeSwitch, ok
+from duecall.shell import switch_calls
+from fs_scripts.contract import KEY, Result
+from tests.shell.fake_switch import FakeSwitch, frame, ok
 from tests.shell.switch_world import A, B, World, channel, hung_up, job, originate
 
 
@@ -205,3 +208,53 @@ def test_a_call_taken_for_lost_that_lives_is_ended(
     fake.tell(channel("CHANNEL_PROGRESS"), channel("CHANNEL_ANSWER"))
     assert fake.wait_for("api uuid_kill") == [f"api uuid_kill {A} NORMAL_CLEARING"]
     assert here.kinds() == ["SwitchUp", "CallEnded"]
+
+
+def test_what_became_of_a_channel_that_lives_is_found_in_its_description(
+    fake: FakeSwitch, world: Callable[..., World]
+) -> None:
+    """The event that should have told it is lost."""
+    fake.existing.add(A)
+    dump = {
+        **channel("CHANNEL_DATA"),
+        "Answer-State": "answered",
+        "variable_current_application": "park",
+        "variable_duecall_result": Result(A, KEY, action="transfer").encode(),
+    }
+    fake.answers[f"api uuid_dump {A} json"] = frame("api/response", json.dumps(dump).encode())
+    here = world().up()
+    for _ in range(3):
+        here.switch.ask(A)
+    here.wait(e.CallParked)
+    gevent.sleep(0.2)
+    assert here.kinds() == ["SwitchUp", "CallAnswered", "CallParked"]
+    fake.tell({**channel("CHANNEL_PARK"), "variable_duecall_result": "late"})
+    gevent.sleep(0.1)
+    assert here.kinds()[-1] == "CallParked"
+
+
+def test_while_the_switch_is_away_a_call_record_says_that_a_call_is_over(
+    fake: FakeSwitch, world: Callable[..., World]
+) -> None:
+    here = world()
+    here.switch.ask(A)
+    gevent.sleep(0.1)
+    assert here.kinds() == [], "it may live"
+    here.records[A] = Ending("NORMAL_CLEARING", answered=True)
+    here.switch.ask(A)
+    assert here.wait(e.CallEnded).ending == here.records[A]
+    here.switch.ask(A)
+    assert here.wait(e.CallEnded, 2).attempt_id == A
+
+
+def test_many_questions_do_not_stand_in_the_way_of_calls(
+    fake: FakeSwitch, world: Callable[..., World]
+) -> None:
+    fake.answers["api uuid_exists"] = None
+    here = world().up()
+    for number in range(100):
+        here.switch.ask(attempt_id("bank", "overdue", "HD-4", number))
+    fake.wait_for("api uuid_exists", switch_calls.ASKED_AT_ONCE)
+    gevent.sleep(0.1)
+    assert len(fake.lines("api uuid_exists")) == switch_calls.ASKED_AT_ONCE
+    here.switch.stop()

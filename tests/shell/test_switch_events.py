@@ -214,6 +214,109 @@ def test_a_call_settled_without_evidence_that_lives_is_ended_once() -> None:
     assert not ears.close(attempt)
 
 
+def described(kind: str, name: str, **changes: str) -> Headers:
+    """What `uuid_dump` says at the moment of this event: the same headers and variables."""
+    event = next(
+        x for x in recorded(kind) if x["Event-Name"] == name and x["Unique-ID"] == attempt_of(kind)
+    )
+    return {**event, "Event-Name": "CHANNEL_DATA", **changes}
+
+
+MUSIC = "/site/var/hold_music.wav"
+
+
+def test_each_lost_event_is_found_in_the_description_and_told_once() -> None:
+    answered = described("agent-busy", "CHANNEL_ANSWER", **{"Answer-State": "answered"})
+    waits = {"Answer-State": "answered", "variable_current_application": "park"}
+    parked = described("agent-busy", "CHANNEL_PARK", **waits)
+    ears = SwitchEars(PRESENCE)
+    assert kinds_of(ears.see(answered, MUSIC, AT)) == ["CallAnswered"]
+    assert ears.see(answered, MUSIC, AT) == []
+    assert kinds_of(ears.see(parked, MUSIC, AT)) == ["CallParked"]
+    bridged = {**parked, "variable_bridge_uuid": "an agent's leg"}
+    assert kinds_of(ears.see(bridged, MUSIC, AT)) == ["AgentAnswered"]
+    for again in (answered, parked, bridged):
+        assert ears.see(again, MUSIC, AT) == []
+    # And the events, should they come after all, tell only what nobody has asked after.
+    news = kinds_of(told(recorded("agent-busy"), ears))
+    assert not {"CallAnswered", "CallParked", "AgentAnswered"} & set(news)
+    assert news[-1] == "CallEnded"
+
+
+def test_all_lost_events_are_found_at_once() -> None:
+    waits = {"Answer-State": "answered", "variable_current_application": "park"}
+    clock = {"Event-Date-Timestamp": "100000000", "Caller-Channel-Answered-Time": "60000000"}
+    dump = described("agent-busy", "CHANNEL_PARK", **waits, **clock)
+    answered, parked = SwitchEars(PRESENCE).see(dump, MUSIC, AT)
+    assert isinstance(answered, e.CallAnswered) and isinstance(parked, e.CallParked)
+    assert parked.waited_s == pytest.approx(40.0 - parked.result.talk_ms / 1000)
+    assert 30 < parked.waited_s < 40
+
+
+@pytest.mark.parametrize(
+    ("application", "data", "waits"),
+    [
+        ("park", "", True),
+        ("playback", f"file_string://{MUSIC}!{MUSIC}", True),
+        ("playback", "file_string:///site/sorry.wav", False),  # the words for who gets no agent
+        ("python", "fs_scripts.entry", False),
+    ],
+)
+def test_who_waits_and_who_does_not(application: str, data: str, waits: bool) -> None:
+    dump = described(
+        "agent-busy",
+        "CHANNEL_PARK",
+        variable_current_application=application,
+        variable_current_application_data=data,
+        **{"Answer-State": "answered"},
+    )
+    news = kinds_of(SwitchEars(PRESENCE).see(dump, MUSIC, AT))
+    assert news == (["CallAnswered", "CallParked"] if waits else ["CallAnswered"])
+
+
+def test_descriptions_that_tell_nothing() -> None:
+    ears = SwitchEars(PRESENCE)
+    rings = described("agent-busy", "CHANNEL_PROGRESS", **{"Answer-State": "ringing"})
+    assert ears.see(rings, MUSIC, AT) == []
+    assert SwitchEars("duecall:d11").see(rings, MUSIC, AT) == []
+    attempt = attempt_of("agent-busy")
+    ears.close(attempt)
+    assert ears.see(rings, MUSIC, AT) == []
+    lost = SwitchEars(PRESENCE)
+    lost.close(attempt, lost=True)
+    assert [type(one) for one in lost.see(rings, MUSIC, AT)] == [StrayChannel]
+
+
+def test_who_waits_without_a_result_is_not_left_waiting() -> None:
+    waits = {"Answer-State": "answered", "variable_current_application": "park"}
+    dump = described("agent-busy", "CHANNEL_PARK", **waits, variable_duecall_result="xyz")
+    assert SwitchEars(PRESENCE).see(dump, MUSIC, AT) == [ParkedInVain(attempt_of("agent-busy"))]
+
+
+def test_an_agents_failure_names_his_leg_whoever_tells_it() -> None:
+    events = recorded("agent-busy")
+    ended = next(x for x in events if x["Event-Name"] == "CHANNEL_HANGUP_COMPLETE")
+    job = next(x for x in events if x.get("_body", "").startswith("-ERR"))
+    legs = {news.leg_id for one in (ended, job) for news in told([one])}  # type: ignore[union-attr]
+    assert legs == {ended["Unique-ID"]}
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_whatever_events_are_lost_the_call_ends_once_or_not_at_all(data: Any) -> None:
+    """Any part of them in any order: what is told is true, and told once."""
+    kind = data.draw(st.sampled_from(sorted(STORIES)))
+    events = recorded(kind)
+    kept = data.draw(st.lists(st.sampled_from(events), max_size=2 * len(events)))
+    news = told(list(kept))
+    ends = [one for one in news if isinstance(one, e.CallEnded)]
+    assert len(ends) <= 1
+    if ends:
+        assert news[-1] is ends[0]
+        assert judge(ends[0].ending) is STORIES[kind][1]
+    assert set(kinds_of(news)) <= {*STORIES[kind][0], "JobFailed", "ParkedInVain", "AgentFailed"}
+
+
 def test_a_channel_under_another_id_is_a_stray_one() -> None:
     [job] = [x for x in recorded("hears-it-all") if x["Event-Name"] == "BACKGROUND_JOB"]
     other = "00000000-0000-0000-0000-000000000000"

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import gevent
+import gevent.event
+import pytest
 
 from duecall.core import events as e
 from duecall.core.attempt import attempt_id
+from duecall.shell import switch as switch_module
+from duecall.shell import switch_calls
+from duecall.shell.esl_link import EslLink
 from tests.shell.fake_switch import FakeSwitch, Received, ok
-from tests.shell.switch_world import LEG, A, B, World, channel, hung_up
+from tests.shell.switch_world import LEG, A, B, World, channel, hung_up, originate
 
 
 def test_what_is_asked_at_the_start(fake: FakeSwitch, world: Callable[..., World]) -> None:
@@ -20,6 +26,7 @@ def test_what_is_asked_at_the_start(fake: FakeSwitch, world: Callable[..., World
     ]
     up = world().up().wait(e.SwitchUp)
     assert (up.live, up.same_switch) == (frozenset({A}), True)
+    assert up.agent_legs == frozenset({LEG})
     subscribed = fake.received.index(Received(fake.lines("event")[0]))
     asked = fake.received.index(Received(fake.lines("api show")[0]))
     filters = [fake.received.index(Received(line)) for line in fake.lines("filter")]
@@ -107,3 +114,62 @@ def test_stopping_is_silent(fake: FakeSwitch, world: Callable[..., World]) -> No
     fake.tell(hung_up())
     gevent.sleep(0.05)
     assert here.kinds() == ["SwitchUp"]
+
+
+# ---- a switch that takes what it is told, and says nothing
+
+
+def test_a_switch_that_does_not_acknowledge_a_call_is_called_dead(
+    fake: FakeSwitch, world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch_calls, "ACKNOWLEDGED_S", 0.2)
+    fake.answers["bgapi"] = None
+    here = world().up()
+    here.switch.originate(originate())
+    assert "did not answer `originate`" in here.wait(e.SwitchDown).reason
+    here.wait(e.SwitchUp, 2)
+    assert here.kinds() == ["SwitchUp", "SwitchDown", "SwitchUp"]
+    assert len(fake.lines("bgapi")) == 1
+
+
+def test_a_switch_that_does_not_answer_a_ping_is_called_dead(
+    fake: FakeSwitch, world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch_module, "PING_S", 0.05)
+    monkeypatch.setattr(switch_module, "PING_ANSWERED_S", 0.2)
+    here = world().up()
+    fake.answers["api global_getvar"] = None
+    down = here.wait(e.SwitchDown)
+    assert "did not answer `global_getvar" in down.reason
+    assert here.alarms == ["the switch is not there"]
+    fake.answers.clear()
+    here.wait(e.SwitchUp, 2)
+
+
+def test_more_events_than_we_can_hold_end_the_link_and_it_starts_anew(
+    fake: FakeSwitch, world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lives is then asked for: nothing that was dropped is waited for."""
+    monkeypatch.setattr(switch_module, "EslLink", partial(EslLink, queue_max=50))
+    here = world().up()
+    slow = gevent.event.Event()
+    tell = here.tell
+
+    def slowly(event: e.Event) -> None:
+        tell(event)
+        slow.wait()
+
+    here.switch._emit = slowly
+    fake.channels = [{"uuid": A, "presence_data": "duecall:d1"}]
+    many = [attempt_id("bank", "overdue", "HD-3", number) for number in range(200)]
+    fake.tell(*(hung_up(one) for one in many))
+    with gevent.Timeout(10):
+        while here.switch.up:
+            gevent.sleep(0.01)
+    slow.set()
+    here.switch._emit = tell
+    assert "events wait to be handled" in here.wait(e.SwitchDown).reason
+    assert here.wait(e.SwitchUp, 2).live == {A}
+    told = [one.attempt_id for one in here.told if isinstance(one, e.CallEnded)]
+    assert 0 < len(told) < 200
+    assert told == many[: len(told)], "those that were heard are told, each once and in order"

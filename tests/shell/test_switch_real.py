@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from duecall.shell.clock import now
 from duecall.shell.esl_link import EslLink
 from duecall.shell.loopback_site import SwitchKind
 from duecall.shell.switch import Switch
+from duecall.shell.switch_calls import Wiring
 from duecall.shell.switch_events import ending_of
 from fs_scripts import contract
 from tests.shell.real_calls import Stage, stage
@@ -43,15 +45,17 @@ class Ear:
         self._calls = 0
         self.daemon_id = daemon_id
         self.switch = Switch(
-            on.site.site,
+            Wiring(
+                on.site.site,
+                on.site.folder,
+                emit=self._hear,
+                now=now,
+                alarm=lambda alarm: self.alarms.append(alarm.what),
+                find_ending=self.recorded_ending,
+                grace_s=0.5,
+            ),
             daemon_id,
-            self._hear,
-            now,
             on.site.password,
-            on.site.folder,
-            find_ending=self.recorded_ending,
-            on_alarm=lambda alarm: self.alarms.append(alarm.what),
-            grace_s=0.5,
         )
 
     def _hear(self, event: e.Event) -> None:
@@ -213,6 +217,77 @@ def test_what_ended_while_we_were_away_is_in_its_record(ear: Ear, on: Stage) -> 
     ear.wait(e.SwitchUp, count=2)
     ear.switch.ask(attempt)
     assert ear.wait(e.CallEnded, attempt).ending.cause == "USER_BUSY"
+
+
+# ---- what a daemon that was killed finds again
+
+
+def reborn(ear: Ear) -> Ear:
+    """Another process of the same daemon: it has heard nothing of the calls that live."""
+    ear.switch.stop()
+    other = Ear(ear.on, ear.daemon_id)
+    other.switch.start()
+    other.wait(e.SwitchUp)
+    return other
+
+
+@pytest.mark.parametrize("music", [False, True])
+def test_a_callee_who_waits_is_found_again(ear: Ear, on: Stage, music: bool) -> None:
+    attempt = ear.transferred()
+    if music:
+        ear.switch._calls._play_music(attempt)
+    gevent.sleep(1.2)
+    other = reborn(ear)
+    assert other.wait(e.SwitchUp).live == {attempt}
+    for _ in range(2):  # asked again, it tells nothing again
+        other.switch.ask(attempt)
+        parked = other.wait(e.CallParked, attempt)
+        gevent.sleep(0.5)
+    assert other.kinds(attempt) == ["CallAnswered", "CallParked"]
+    assert (parked.result.action, parked.result.attempt_id) == ("transfer", attempt)
+    assert 1.0 < parked.waited_s < 20
+    assert other.switch._ears.leg(attempt).music is music, "it is not started twice"
+    other.switch.call_agent(on.call_agent(attempt, "dung"))
+    other.wait(e.AgentAnswered, attempt)
+    assert other.outcome(attempt) is Outcome.TRANSFERRED
+    other.switch.stop()
+
+
+def test_an_agent_who_is_rung_and_one_who_talks_are_found_again(ear: Ear, on: Stage) -> None:
+    attempt = ear.transferred()
+    rung = on.call_agent(attempt, "chi")
+    ear.switch.call_agent(rung)
+    with gevent.Timeout(5):
+        while on.admin.api(f"uuid_exists {rung.leg_id}") != "true":
+            gevent.sleep(0.02)
+    gevent.sleep(0.3)  # the switch's own table of channels is a little late
+    other = reborn(ear)
+    assert other.wait(e.SwitchUp).agent_legs == {rung.leg_id}
+    other.switch.ask(attempt)
+    other.wait(e.CallParked, attempt)
+    assert other.wait(e.AgentFailed, attempt).leg_id == rung.leg_id
+    talks = replace(on.call_agent(attempt, "anna", 2), ring_s=20)
+    other.switch.call_agent(talks)
+    other.wait(e.AgentAnswered, attempt)
+    third = reborn(other)
+    third.switch.ask(attempt)
+    third.wait(e.AgentAnswered, attempt)
+    assert third.kinds(attempt) == ["CallAnswered", "AgentAnswered"]
+    third.switch.hang_up(c.HangUp(attempt, "NORMAL_CLEARING"))
+    assert third.outcome(attempt) is Outcome.TRANSFERRED
+    third.switch.stop()
+
+
+def test_a_call_in_its_dialogue_is_found_again_and_left_alone(ear: Ear, on: Stage) -> None:
+    attempt = ear.call(LISTENS)
+    ear.wait(e.CallAnswered, attempt)
+    other = reborn(ear)
+    other.switch.ask(attempt)
+    other.wait(e.CallAnswered, attempt)
+    on.press(attempt, "9")
+    assert other.outcome(attempt) is Outcome.OPTED_OUT
+    assert other.kinds(attempt) == ["CallAnswered", "CallEnded"]
+    other.switch.stop()
 
 
 def test_many_calls_at_once_end_once_each(ear: Ear, on: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def cli(context: click.Context, config: Path) -> None:
 
 def load_commands() -> None:
     """Each module registers its commands with `cli`."""
-    from duecall.cli import campaigns, demo, doctor, freeswitch, operate, report  # noqa: F401
+    from duecall.cli import campaigns, demo, doctor, freeswitch, operate, replay, report  # noqa: F401
 
 
 def main() -> None:
@@ -71,6 +72,8 @@ def main() -> None:
     load_commands()
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, KeyboardInterrupt)  # Ctrl-C is no fault to report on stderr
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # of __main__: until here it ended us
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         cli(prog_name="duecall")
     except ConfigFaults as faults:

@@ -37,9 +37,14 @@ REFRESH_S = 0.1
 SOCKET_PATH_MAX = 107  # bytes; the kernel's sun_path has 108, one of them ends it
 
 
-def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
-    """Say it on stderr, and end."""
+def complain(message: str) -> None:
+    """Say it on stderr."""
     errors.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
+
+
+def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
+    """The same, and end."""
+    complain(message)
     sys.exit(code)
 
 
@@ -116,9 +121,9 @@ class Context:
     def vault(self) -> Vault:
         return Vault.load(self.folder("var") / "duecall.key")
 
-    def store(self, vault: Vault | None = None) -> Store:
-        """Opened anew; the caller closes it."""
-        return Store(self.site.database, vault or self.vault(), self.site.lender)
+    def store(self, vault: Vault | None = None, daemon: str = "cli") -> Store:
+        """Opened anew; the caller closes it. daemon: whose claims and attempts are its own."""
+        return Store(self.site.database, vault or self.vault(), self.site.lender, daemon)
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """A question to the running daemon. NoDaemon or ControlError end the command (see main)."""

@@ -52,14 +52,16 @@ def run(context: Context, drain: int, log_file: Path | None, verbose: bool) -> N
     lock = _only_one(context.folder("var") / "duecall.lock")
     # Read here, while a fault can still be shown as an answer to the command.
     password, vault = context.password(), context.vault()
+    daemon_id = own_daemon_id(context.folder("var"))
     for folder in ("recordings", "cdr", "tts_cache"):
         context.folder(folder)
     service = Service(
         context.site,
         root=context.root,
-        open_store=lambda: context.store(vault),
+        open_store=lambda: context.store(vault, daemon_id),
         password=password,
-        daemon_id=own_daemon_id(context.folder("var")),
+        daemon_id=daemon_id,
+        vault=vault,
     )
     server = control.ControlServer(context.socket, Operator(service).answer)
     server.start()

@@ -38,9 +38,12 @@ def status_view(status: dict[str, Any]) -> RenderableType:
 
 def _headline(status: dict[str, Any]) -> Text:
     switch = status["switch"]
+    up = switch.startswith("connected")
     text = Text()
     text.append("switch: ")
-    text.append(switch, style="green" if switch.startswith("connected") else "red")
+    text.append(switch, style="green" if up else "red")
+    links = f"; {len(status['links'])} links" if up else ""
+    text.append(f"\n  since {_local(status['switch_since'])}{links}")
     text.append(f"\nlive calls: {sum(status['live'].values())}")
     if status["live"]:
         stages = ", ".join(f"{count} {stage}" for stage, count in status["live"].items())
@@ -48,8 +51,13 @@ def _headline(status: dict[str, Any]) -> Text:
     text.append(f"; sent {status['sent']}, settled {status['settled']}")
     if status["draining"]:
         text.append("; stopping, no new calls", style="yellow")
+    if status["earlier"]:
+        text.append(f"\n  {status['earlier']} of an earlier daemon, being asked after")
+    if status["given_up"]:
+        text.append(f"\n  {status['given_up']} given up, kept until their phones cannot ring")
     if status["database"]:
         text.append(f"\ndatabase: {status['database']}", style="red")
+        text.append(f"\n  {status['database_waiting']} changes wait for it", style="red")
     return text
 
 

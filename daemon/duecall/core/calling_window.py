@@ -82,32 +82,38 @@ class CallingWindow:
         today = at.date()
         cached = self._open.get(zones)
         if cached is None or cached[0] != today:
-            open_: list[Interval] | None = None
-            for zone in zones:
-                mine = list(_merge(self._zone_intervals(ZoneInfo(zone), today)))
-                open_ = mine if open_ is None else list(_intersect(open_, mine))
             if len(self._open) > 1_000:
                 self._open.clear()
-            cached = self._open[zones] = (today, open_ or [])
+            cached = self._open[zones] = (today, _open_intervals(self._calendar, zones, today))
         return cached[1]
 
-    def _zone_intervals(self, zone: ZoneInfo, today: date) -> Iterator[Interval]:
-        calendar = self._calendar
-        # From the day before: local dates run up to a day behind and ahead of UTC.
-        for offset in range(-1, HORIZON_DAYS):
-            day = today + timedelta(days=offset)
-            if calendar.start is not None and day < calendar.start:
-                continue
-            if calendar.end is not None and day > calendar.end:
-                return
-            if WEEKDAYS[day.weekday()] not in calendar.weekdays or day in calendar.except_dates:
-                continue
-            for hours in calendar.hours:
-                last_day = day if hours.to > hours.from_ else day + timedelta(days=1)
-                start = max(_instants(day, hours.from_, zone))
-                end = min(_instants(last_day, hours.to, zone))
-                if start < end:
-                    yield start, end
+
+@lru_cache(maxsize=1_000)  # each new version of a campaign asks anew, mostly for the same calendar
+def _open_intervals(calendar: Calendar, zones: tuple[str, ...], today: date) -> list[Interval]:
+    """Those of the next HORIZON_DAYS in which all zones are open. The caller must not change it."""
+    open_: list[Interval] | None = None
+    for zone in zones:
+        mine = list(_merge(_zone_intervals(calendar, ZoneInfo(zone), today)))
+        open_ = mine if open_ is None else list(_intersect(open_, mine))
+    return open_ or []
+
+
+def _zone_intervals(calendar: Calendar, zone: ZoneInfo, today: date) -> Iterator[Interval]:
+    # From the day before: local dates run up to a day behind and ahead of UTC.
+    for offset in range(-1, HORIZON_DAYS):
+        day = today + timedelta(days=offset)
+        if calendar.start is not None and day < calendar.start:
+            continue
+        if calendar.end is not None and day > calendar.end:
+            return
+        if WEEKDAYS[day.weekday()] not in calendar.weekdays or day in calendar.except_dates:
+            continue
+        for hours in calendar.hours:
+            last_day = day if hours.to > hours.from_ else day + timedelta(days=1)
+            start = max(_instants(day, hours.from_, zone))
+            end = min(_instants(last_day, hours.to, zone))
+            if start < end:
+                yield start, end
 
 
 def _instants(day: date, at: time, zone: ZoneInfo) -> tuple[datetime, datetime]:

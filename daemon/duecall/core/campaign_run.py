@@ -50,6 +50,12 @@ class CampaignRun:
         room = self._goal - len(self.hopper)
         return room if room >= self._goal // 2 else 0
 
+    def look_s(self, at: Moment) -> float:
+        """Monotonic time at which the store is asked again, if nothing happens before."""
+        if not self.active or self.loading:
+            return float("inf")
+        return min(self._look_by_s, at.mono_s + (self.look_at - at.wall).total_seconds())
+
     def asked(self, limit: int) -> None:
         """LoadTargets is on its way: all that was changed before, its answer will know."""
         self.loading = limit

@@ -75,7 +75,8 @@ class CallAgent(Command):
 
 @dataclass(frozen=True, slots=True)
 class SayAndHangUp(Command):
-    """No agent: say so and end."""
+    """No agent: say so and end. sounds: empty for a call of an earlier life, whose words are to be
+    made anew."""
 
     attempt_id: str
     sounds: tuple[str, ...]
@@ -117,7 +118,8 @@ class SaveOutcome(Command):
 
 @dataclass(frozen=True, slots=True)
 class AskSwitch(Command):
-    """Is this leg alive? Answered by CallEnded when it is not."""
+    """Is this leg alive, and where is it? Answered by CallEnded when it is not, else by what of it
+    was not told yet: CallAnswered, CallParked, AgentAnswered."""
 
     attempt_id: str
 

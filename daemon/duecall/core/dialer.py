@@ -31,6 +31,7 @@ from duecall.core.transfer import transfer_wait_s
 from duecall.core.verdict import Allowed, Denied, Verdict
 
 HOUSEKEEPING_S = 1.0
+IDLE_LEAST_S, IDLE_S = 0.001, 30.0
 NUMBER_BUSY_S = 60  # the same number is in another live attempt
 UNSENT_MAX_S = 10  # durable for longer, yet not sent: the store may know more by now
 
@@ -65,7 +66,7 @@ class Dialer:
         self._next_housekeeping_s = at.mono_s
         self._turn = 0
         self._handlers: dict[type[e.Event], Callable[[Any], None]] = {
-            e.Woke: lambda event: None,
+            e.Woke: self._on_woke,
             e.CampaignStarted: self._on_campaign_started,
             e.CampaignPaused: self._on_campaign_paused,
             e.CampaignResumed: self._on_campaign_resumed,
@@ -100,6 +101,8 @@ class Dialer:
 
     def next_wakeup_s(self, at: Moment) -> float:
         """Monotonic time at which to say Woke, if nothing happens before."""
+        if not self.live:
+            return self._idle_until_s(at)
         wake_s = self._next_housekeeping_s
         if self.sent.switch_up:
             for line in self.lines.values():
@@ -107,10 +110,24 @@ class Dialer:
                     wake_s = min(wake_s, line.rate.ready_at(at.mono_s))
         return wake_s
 
+    def _idle_until_s(self, at: Moment) -> float:
+        """Nobody is called: sleep until the store is to be asked again. Not for long, for the wall
+        clock may be set meanwhile."""
+        wake_s = at.mono_s + IDLE_S
+        if not self.draining:
+            for run in self.runs.values():
+                if run.hopper:
+                    return self._next_housekeeping_s
+                wake_s = min(wake_s, run.look_s(at))
+        return max(at.mono_s + IDLE_LEAST_S, wake_s)
+
     @property
     def idle(self) -> bool:
         """Nothing is live: a daemon that drains may end."""
         return not self.live
+
+    def _on_woke(self, event: e.Woke) -> None:
+        """No news: what its time brings is done at each event."""
 
     # ---- the operator
 
@@ -232,7 +249,7 @@ class Dialer:
                 if isinstance(verdict, Denied):
                     self._close(call, settle_unsent(call, verdict, at))
                     continue
-                line.rate.take(at.mono_s)
+                line.rate.take(at.mono_s, call.attempt.id)
                 self._originate(call, line, at)
 
     def _may_send(self, call: LiveCall, at: Moment) -> Verdict:

@@ -22,6 +22,10 @@ class Gate:
         self._window = CallingWindow(campaign.calendar)
         self._zone = ZoneInfo(campaign.zone)
 
+    def __reduce__(self) -> tuple[type[Gate], tuple[Campaign]]:
+        """In a snapshot (the journal's) it is its campaign alone: the rest follows from that."""
+        return Gate, (self._campaign,)
+
     def check(self, target: Target, at: datetime) -> Verdict:
         """at: wall time, aware. First the reasons that end it, then those that only delay it."""
         past, retry = target.past, self._campaign.retry

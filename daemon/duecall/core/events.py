@@ -105,11 +105,13 @@ class AttemptRefused(Event):
 class SwitchUp(Event):
     """Links stand and events flow. live: attempt ids whose channel exists in the switch.
 
-    same_switch: False when the switch was restarted since we last saw it.
+    same_switch: False when the switch was restarted since we last saw it. agent_legs: ids of the
+    channels to agents that exist in it.
     """
 
     live: frozenset[str]
     same_switch: bool = True
+    agent_legs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +138,14 @@ class CallAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class CallParked(Event):
-    """The script has returned and the leg waits with music: an agent is wanted."""
+    """The script has returned and the leg waits with music: an agent is wanted.
+
+    waited_s: for how long already, where that was found out later.
+    """
 
     attempt_id: str
     result: Result
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +157,11 @@ class AgentAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class AgentFailed(Event):
-    """The agent's leg did not come to a bridge."""
+    """The agent's leg did not come to a bridge. leg_id: which one; empty: that rung last."""
 
     attempt_id: str
     cause: str
+    leg_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from duecall.core.attempt import Attempt, Stage
 from duecall.core.campaign import Campaign
 from duecall.core.line import Line
 from duecall.core.moment import Moment
+from duecall.core.outcome import Ending
 from duecall.core.transfer import Transfer
 from duecall.core.verdict import Denied
 from fs_scripts.contract import Result
@@ -22,7 +23,9 @@ class LiveCall:
     campaign: the version that planned it. line: None for one of an earlier life whose trunk is no
     longer in config.yaml. durable: since when, while it waits to be sent. over_s: monotonic; by
     then it should have ended by itself. ask_s: monotonic; then the switch is asked. result: what
-    the script has said so far. withdrawn: it must not be sent any more.
+    the script has said so far. withdrawn: it must not be sent any more. sent_s: monotonic, minus
+    infinity for one of an earlier life. ended: it is over for the switch, but the network may still
+    ring (core/sent_calls.py).
     """
 
     attempt: Attempt
@@ -36,10 +39,18 @@ class LiveCall:
     result: Result | None = None
     transfer: Transfer | None = None
     withdrawn: Denied | None = None
+    sent_s: float = float("-inf")
+    ended: Ending | None = None
 
-    def may_last_until(self, mono_s: float) -> None:
-        """From then on the switch is asked what has become of it."""
-        self.over_s = self.ask_s = mono_s
+    @property
+    def of_earlier_life(self) -> bool:
+        """Sent by a daemon that has ended since; this one has to find out what became of it."""
+        return self.stage >= Stage.SENT and self.sent_s == float("-inf")
+
+    def may_last_until(self, mono_s: float, ask_s: float = float("inf")) -> None:
+        """From then on, or from ask_s, the switch is asked what has become of it."""
+        self.over_s = mono_s
+        self.ask_s = min(mono_s, ask_s)
 
 
 class LiveCalls(dict[str, LiveCall]):

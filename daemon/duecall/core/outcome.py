@@ -118,7 +118,7 @@ class Ending:
 
 def judge(ending: Ending) -> Outcome:
     """The one outcome of a call that is over. Total: any cause has an outcome."""
-    if ending.cause == LOST and not ending.bridged and ending.result is None:
+    if ending.cause == LOST and not ending.bridged and not _decided_by_key(ending.result):
         return Outcome.UNKNOWN
     if ending.answered:
         return _judge_answered(ending)
@@ -127,6 +127,16 @@ def judge(ending: Ending) -> Outcome:
     if ending.sip_status == 408:  # the trunk, not the phone, was silent
         return Outcome.CONGESTION
     return CAUSES.get(ending.cause, Outcome.TECHNICAL)
+
+
+def _decided_by_key(result: contract.Result | None) -> bool:
+    """Is a key the last word, whatever became of the call after it? Not one that asks for an agent:
+    he may have come, and nobody was left to say so."""
+    if result is None:
+        return False
+    if result.ended_by == contract.CUT_OFF:  # an answer of a survey, with more questions to come
+        return bool(result.answers)
+    return result.ended_by == contract.KEY and result.action != contract.TRANSFER
 
 
 def _judge_answered(ending: Ending) -> Outcome:

@@ -25,6 +25,10 @@ _UNIT_S = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 DURATION_FORM = "a number with its unit, such as 30s, 15m, 4h, 2d or 1h30m"
 MAX_SECONDS = 90 * 86_400
+_SIZES = {"GB": 1_000_000_000, "MB": 1_000_000}
+_SIZE = re.compile(r"(\d{1,6}) ?(MB|GB)", re.ASCII)
+SIZE_FORM = "a size from 10MB to 1000GB, or off"
+MIN_SIZE, MAX_SIZE = 10 * _SIZES["MB"], 1_000 * _SIZES["GB"]
 FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 END_OF_DAY = time(0)  # what 24:00 becomes; only an end may be written so
 
@@ -68,6 +72,27 @@ def duration_text(seconds: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def size_text(size: int) -> str:
+    """How a size in bytes is written: 200000000 -> `200MB`."""
+    for unit, of_one in _SIZES.items():
+        if size and size % of_one == 0:
+            return f"{size // of_one}{unit}"
+    return str(size) if size else "off"
+
+
+def _read_size(value: Any) -> Any:
+    """Bytes; 0 for `off`."""
+    if not isinstance(value, str):
+        return value
+    if value.lower() in FLAGS and not FLAGS[value.lower()]:
+        return 0
+    match = _SIZE.fullmatch(value.strip())
+    size = int(match[1]) * _SIZES[match[2]] if match else 0
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise refusal(f"{value!r} is " + ("out of range" if match else "not a size"), SIZE_FORM)
+    return size
 
 
 def _read_seconds(value: Any) -> Any:
@@ -185,6 +210,7 @@ def not_blank(what: str) -> Callable[[str], str]:
 
 
 Seconds = Annotated[int, BeforeValidator(_read_seconds), Field(ge=0, le=MAX_SECONDS)]
+Size = Annotated[int, BeforeValidator(_read_size), Field(ge=0)]  # bytes; 0: off
 Day = Annotated[date, BeforeValidator(_read_day)]
 Clock = Annotated[time, BeforeValidator(_read_clock)]
 EndClock = Annotated[time, BeforeValidator(_read_end_clock)]  # time(0) is the end of the day

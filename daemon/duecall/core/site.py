@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from duecall.core.campaign import Model
-from duecall.core.scalars import Seconds, Words, matching
+from duecall.core.database_url import DATABASE_URL
+from duecall.core.scalars import Seconds, Size, Words, matching
 
 SipAddress = Annotated[
     str,
@@ -22,10 +23,7 @@ Slug = Annotated[
 HostPort = Annotated[
     str, matching(r"[A-Za-z0-9_.-]+(:[0-9]{1,5})?", "host or host:port, such as 127.0.0.1:5080")
 ]
-DatabaseUrl = Annotated[
-    str,
-    matching(r"sqlite:///.+", "sqlite:///folder/file.db"),
-]
+DatabaseUrl = Annotated[str, DATABASE_URL]
 
 
 class SwitchSettings(Model):
@@ -48,6 +46,12 @@ class Folders(Model):
     recordings: str = "var/recordings"
     cdr: str = "var/cdr"  # JSON call records, written by the switch
     tts_cache: str = "tts_cache"
+
+
+class JournalSettings(Model):
+    """What the daemon heard and decided, for `duecall replay`. keep: all of it together."""
+
+    keep: Size = 200_000_000
 
 
 class Trunk(Model):
@@ -75,6 +79,7 @@ class Site(Model):
     database: DatabaseUrl = "sqlite:///var/duecall.db"
     switch: SwitchSettings = SwitchSettings()
     folders: Folders = Folders()
+    journal: JournalSettings = JournalSettings()
     trunks: Annotated[dict[Slug, Trunk], Field(min_length=1)]
     agents: dict[Slug, AgentGroup] = {}
     hold_music: str = ""  # sound file; empty: the one that Duecall ships

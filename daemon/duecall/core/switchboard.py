@@ -38,7 +38,7 @@ class Switchboard:
         call.transfer = None
         call.may_last_until(at.mono_s + FAREWELL_S)
         sounds = call.attempt.target.no_agent
-        if sounds:
+        if sounds or call.campaign.no_agent:
             return c.SayAndHangUp(call.attempt.id, sounds)
         return c.HangUp(call.attempt.id, "NORMAL_CLEARING")
 

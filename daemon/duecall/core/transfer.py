@@ -25,24 +25,41 @@ class NextAgent:
 
 @dataclass(slots=True)
 class Transfer:
-    """tried: how many members of the group were rung. Monotonic: give_up_s; rings_until_s, when
-    the one who is rung now has had his time, should nothing be heard of him."""
+    """tried: how many members of the group were rung. leg_id: of the one who is rung now, or was
+    last. Monotonic: give_up_s; rings_until_s, when the one who is rung now has had his time, should
+    nothing be heard of him."""
 
     group: AgentGroup
     give_up_s: float
     untried: list[str]
     tried: int = 0
+    leg_id: str = ""
     rings_until_s: float = 0.0
 
     @classmethod
-    def wanted(cls, campaign: Campaign, site: Site, result: Result, at: Moment) -> Transfer | None:
+    def wanted(
+        cls, campaign: Campaign, site: Site, result: Result, at: Moment, waited_s: float = 0.0
+    ) -> Transfer | None:
         """What the callee's last key asked for; None where that key transfers to nobody."""
         rule = deciding_key(campaign, result)
         wanted = rule is not None and rule.do == TRANSFER
         group = site.agents.get(rule.to or "") if rule is not None and wanted else None
         if group is None:
             return None
-        return cls(group, at.mono_s + group.wait, list(group.members))
+        return cls(group, at.mono_s + group.wait - waited_s, list(group.members))
+
+    def resume(self, attempt: Attempt, legs: Container[str], at: Moment) -> None:
+        """An earlier life of ours has rung agents for this callee, and one of them still rings: he
+        has his time. Who it is, is not known: he may be rung once more.
+
+        legs: the channels to agents that exist.
+        """
+        for number in range(len(self.group.members), 0, -1):
+            leg = agent_leg_id(attempt.id, number)
+            if leg in legs:
+                self.tried, self.leg_id = number, leg
+                self.rings_until_s = at.mono_s + self.group.ring + AGENT_GRACE_S
+                return
 
     def next_agent(self, attempt: Attempt, busy: Container[str], at: Moment) -> NextAgent | None:
         """The next member that is free; each is rung once. None: nobody is free now."""
@@ -54,8 +71,8 @@ class Transfer:
                 self.untried.remove(address)
                 self.tried += 1
                 self.rings_until_s = at.mono_s + ring_s + AGENT_GRACE_S
-                leg = agent_leg_id(attempt.id, self.tried)
-                return NextAgent(address, leg, ring_s, first=self.tried == 1)
+                self.leg_id = agent_leg_id(attempt.id, self.tried)
+                return NextAgent(address, self.leg_id, ring_s, first=self.tried == 1)
         return None
 
     def ringing(self, at: Moment) -> bool:

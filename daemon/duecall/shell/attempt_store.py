@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from typing import Any
 
 from duecall.core.attempt import Attempt, Stage
 from duecall.core.commands import SaveOutcome, SaveStage
@@ -17,9 +20,11 @@ from duecall.shell.target_store import (
     TargetStore,
     before_its_last_try,
 )
-from duecall.shell.vault import Vault
+from duecall.shell.vault import Vault, VaultError
 from fs_scripts.contract import Brief
 
+log = logging.getLogger(__name__)
+NUMBER = "number"  # kind of news: it is never called again
 STAGE_COLUMNS = {
     Stage.SENT: "sent_at",
     Stage.RINGING: "rang_at",
@@ -47,10 +52,11 @@ INSERT = """INSERT INTO attempt (id, lender_id, target_id, campaign_id, phone_ha
 SETTLE = """UPDATE attempt SET stage = ?, settled_at = ?, outcome = ?, cause = ?, sip_status = ?,
     ended_by = ?, action = ?, keys = ?, answers = ?, heard_ms = ?, message_ms = ?, talk_ms = ?,
     recording = ?, error = ? WHERE id = ? AND settled_at IS NULL"""
-OPEN = f"""SELECT x.id, x.number, x.stage, x.saved_at, x.sealed, k.name, {TARGET_COLUMNS}
-    FROM attempt x JOIN target t ON t.id = x.target_id JOIN campaign k ON k.id = x.campaign_id
-    {TARGET_JOINS} WHERE x.lender_id = ? AND x.settled_at IS NULL AND x.daemon = ?
-    ORDER BY x.saved_at, x.id"""
+# No ORDER BY: a planner might walk all attempts in that order, where few are open.
+OPEN = f"""SELECT x.id, x.number, x.stage, x.saved_at, x.phone_hash, x.sealed, k.name,
+    {TARGET_COLUMNS} FROM attempt x JOIN target t ON t.id = x.target_id
+    JOIN campaign k ON k.id = x.campaign_id {TARGET_JOINS}
+    WHERE x.lender_id = ? AND x.settled_at IS NULL AND x.daemon = ?"""
 
 
 class AttemptStore:
@@ -64,6 +70,7 @@ class AttemptStore:
         self._targets = targets
         self._lender = lender
         self._daemon = daemon
+        self.unreadable: list[str] = []  # attempts whose data could not be unsealed
 
     def save(self, attempt: Attempt, trunk: str = "") -> str | None:
         """None when saved, else why not. trunk: the campaign's, where empty."""
@@ -98,7 +105,10 @@ class AttemptStore:
         )
         if inserted.rowcount != 1:
             return SAVED_BEFORE if self._exists(attempt.id) else NUMBER_LIVE
-        self._targets.begin_call(target.id)
+        if not self._targets.begin_call(target.id, phone_hash):
+            # While this waited for its turn at the number, another daemon changed the target.
+            self._database.run("DELETE FROM attempt WHERE id = ?", (attempt.id,))
+            return NOT_HELD
         self._database.count(self._lender, campaign_id, "attempt", "saved")
         return None
 
@@ -174,29 +184,48 @@ class AttemptStore:
             sql, (self._lender, phone_hash, sealed, reason, source, to_us(at))
         )
         self._targets.stop_number(phone_hash, reason)
-        return bool(inserted.rowcount == 1)
+        if inserted.rowcount != 1:
+            return False
+        self._database.tell(self._lender, NUMBER, phone_hash)
+        return True
 
-    def open_attempts(self) -> list[tuple[Attempt, Stage]]:
+    def was_lost(self, attempt_id: str) -> bool:
+        """It was settled without evidence: what is heard of it now is more than was known."""
+        sql = "SELECT outcome FROM attempt WHERE id = ?"
+        row = self._database.run(sql, (attempt_id,)).fetchone()
+        return row is not None and row[0] == Outcome.UNKNOWN.value
+
+    def open_attempts(self, ids: Sequence[str] | None = None) -> list[tuple[Attempt, Stage]]:
         """This daemon's attempts without an outcome, oldest first, as they were planned.
 
-        Their brief is empty: it was said, or not, long ago. The number is the one that was called.
+        ids: only these. Their brief is empty: it was said, or not, long ago. The number is the one
+        that was called. What cannot be unsealed is left empty: the attempt has to end all the same.
         """
         found = []
         for row in self._database.run(OPEN, (self._lender, self._daemon)).fetchall():
-            attempt_id, number, stage, saved_at, sealed, campaign = row[:6]
-            target = self._targets.read_target(campaign, row[6:])
+            if ids is None or row[0] in ids:
+                found.append(self._open_attempt(row))
+        return sorted(found, key=lambda one: (one[0].at, one[0].id))
+
+    def _open_attempt(self, row: Sequence[Any]) -> tuple[Attempt, Stage]:
+        attempt_id, number, stage, saved_at, phone_hash, sealed, campaign = row[:7]
+        try:
+            target = self._targets.read_target(campaign, row[7:])
             phone = self._vault.open(sealed, f"attempt:{attempt_id}").decode()
-            target = replace(
-                target,
-                past=before_its_last_try(target.past),
-                contact=replace(target.contact, phone=phone),
-                phone_hash=self._vault.phone_hash(phone),
-            )
-            attempt = Attempt(
-                id=attempt_id,
-                number=number,
-                target=target.as_target(Brief(attempt_id, ())),
-                at=from_us(saved_at),
-            )
-            found.append((attempt, Stage(stage)))
-        return found
+        except VaultError as error:
+            log.error("attempt %s: what it was about cannot be unsealed: %s", attempt_id, error)
+            self.unreadable.append(attempt_id)
+            target, phone = self._targets.unread_target(campaign, row[7:]), ""
+        target = replace(
+            target,
+            past=before_its_last_try(target.past),
+            contact=replace(target.contact, phone=phone),
+            phone_hash=phone_hash,
+        )
+        attempt = Attempt(
+            id=attempt_id,
+            number=number,
+            target=target.as_target(Brief(attempt_id, ())),
+            at=from_us(saved_at),
+        )
+        return attempt, Stage(stage)

@@ -35,6 +35,7 @@ def of_campaign(tree: Tree, folder: Path, site: Site | None) -> Iterator[Referen
         if isinstance(trunk := data.get("trunk"), str) and trunk not in site.trunks:
             yield ("trunk",), *_unknown(trunk, "trunk of config.yaml", site.trunks), None
         yield from _agents(data, site)
+    yield from _silent_transfers(data)
     header: tuple[str, ...] | None = None
     if isinstance(contacts := data.get("contacts"), str) and contacts.strip():
         try:
@@ -150,6 +151,15 @@ def _agents(data: dict[str, Any], site: Site) -> Iterator[Reference]:
         if rule.get("do") == "transfer" and isinstance(group, str) and group not in site.agents:
             kind = "agent group of config.yaml"
             yield (*place, "to"), *_unknown(group, kind, site.agents), None
+
+
+def _silent_transfers(data: dict[str, Any]) -> Iterator[Reference]:
+    """Who asked for a person and waited with music must not hear a click and nothing more."""
+    for place, rule in _key_rules(data):
+        if rule.get("do") == "transfer" and not data.get("no_agent"):
+            problem = "transfer without words for a callee whom no agent takes"
+            yield place, problem, "no_agent: what is said then", None
+            return
 
 
 def _pieces(data: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:

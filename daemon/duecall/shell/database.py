@@ -1,31 +1,27 @@
-"""The connection below the store: opening, pragmas, transactions, plain SQL, the tally."""
+"""The connection below the store: transactions, plain SQL, the tally and the news.
+
+`open_database` is the door. What differs between SQLite and PostgreSQL (opening, locking, what an
+error means) stands in database_sqlite.py and database_postgres.py; the SQL is the same for both.
+"""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, TypeVar
 
-from peewee import DatabaseError, OperationalError, PeeweeException, SqliteDatabase
+import peewee
+from peewee import PeeweeException
 
-from duecall.shell import migrations
 from duecall.shell.models import TargetState
 
-BUSY_S = 30  # how long a writer waits for another process's transaction
-PRAGMAS = (
-    ("journal_mode", "wal"),  # readers and the writer do not wait for each other
-    ("synchronous", "full"),  # a commit returns after its fsync: an attempt saved is durable
-    ("fullfsync", 1),  # macOS: through the disk's own cache as well; elsewhere it does nothing
-    ("foreign_keys", 1),
-    ("cache_size", -65_536),  # KiB
-    ("temp_store", "memory"),  # sorts never spill personal data to other files
-)
 DATABASE_ERRORS = (PeeweeException, sqlite3.Error)  # what a read may raise beside StoreError
+CONFLICTS_MAX = 5
+T = TypeVar("T")
 CHUNK = 500  # parameters of one IN (…), well under the limit of every SQLite
+BUSY_S = 30  # how long a writer waits for another program's transaction
 
 
 class StoreError(RuntimeError):
@@ -33,80 +29,81 @@ class StoreError(RuntimeError):
 
 
 class StoreBusy(StoreError):
-    """Another process held the database for too long. Nothing was written: try again."""
+    """Another program held the database for too long. Nothing was written: try again."""
+
+
+class StoreConflict(StoreBusy):
+    """Two programs waited for each other, and this one gave way: try again at once."""
+
+
+class StoreLost(StoreError):
+    """The database's server is gone, or was restarted. Nothing was written; the next use connects
+    anew."""
+
+
+class CommitUnsure(StoreLost):
+    """The connection broke while it was being committed: it was written whole, or not at all."""
 
 
 class Database:
     """One connection, for one thread at a time. Connects at once; `close` ends it.
 
-    url: sqlite:///relative.db (seen from the working directory) or sqlite:////absolute.db
+    name: for people, without a password. shared: several daemons may work on it at once.
     """
 
-    def __init__(self, url: str) -> None:
-        path = sqlite_path(url)
-        self.path = path
-        # check_same_thread: the daemon opens the store in one thread and may close it in another;
-        # that two never use it at once is seen to below.
-        self.db = SqliteDatabase(
-            str(path),
-            pragmas=PRAGMAS,
-            timeout=BUSY_S,
-            thread_safe=False,
-            autoconnect=False,
-            check_same_thread=False,
-        )
-        self._execute = cast(Any, self.db).execute_sql
+    shared = False
+    name: str
+    db: peewee.Database
+    # The end of a SELECT whose rows, those of `t`, are taken: what others are taking is left out.
+    claiming = ""
+    keeping = ""  # the end of a SELECT whose rows nobody may change until the transaction ends
+
+    def __init__(self) -> None:
         self._in_use = False
+        self.shard = 0  # of the tally: a daemon's own rows, where daemons would wait for another
         self.tally: Counter[tuple[int, int, str, str]] = Counter()
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self.db.connect()
-            # Mostly it is up to date: then an import that is running is not waited for.
-            if migrations.version_of(self.db) != migrations.VERSION:
-                with self.db.atomic("EXCLUSIVE"):
-                    migrations.migrate(self.db)
-        except (OSError, DatabaseError) as error:
-            self.db.close()
-            raise StoreError(
-                f"{path}: the database cannot be opened: {error}; "
-                "check its rights, the space on its disk, and that it is a Duecall database"
-            ) from error
-        except migrations.MigrationError as error:
-            self.db.close()
-            raise StoreError(f"{path}: {error}") from None
+        self._told: list[tuple[int, str, str]] = []
 
     def close(self) -> None:
-        self.db.close()
+        raise NotImplementedError
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Execute; the cursor. `?` marks a parameter."""
-        return self._execute(sql, parameters)
+        raise NotImplementedError
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        cast(Any, self.db).cursor().executemany(sql, rows)
+        raise NotImplementedError
+
+    def alone(self, what: str) -> None:
+        """Until this transaction ends, no other is in a part of that name."""
+
+    now_sql = "0"  # microseconds since 1970, where daemons need one clock
+
+    def now_us(self) -> int:
+        """By the database's clock."""
+        (now_us,) = self.run(f"SELECT {self.now_sql}").fetchone()
+        return int(now_us)
+
+    def analyse(self) -> None:
+        """Much was written at once: the planner may look at it."""
+
+    def _transaction(self, *, write: bool) -> AbstractContextManager[None]:
+        """Errors of the driver become StoreErrors."""
+        raise NotImplementedError
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction that holds the write lock from its start; durable when it returns.
-
-        Taken at the start, for SQLite does not wait when a reader wants to become a writer.
-        """
+        """One transaction; durable when it returns. Where it raises, nothing was written, but for
+        CommitUnsure."""
         self._enter()
-        self.tally.clear()
+        self._forget()
         try:
-            with self.db.atomic("IMMEDIATE"):
+            with self._transaction(write=True):
                 yield
                 self._write_tally()
-        except OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise StoreBusy(
-                    f"{self.path}: another process has held the database for {BUSY_S} s; "
-                    "see which one with: fuser " + str(self.path)
-                ) from error
-            raise StoreError(f"{self.path}: {error}; look at its disk and its rights") from error
+                self._write_news()
         finally:
-            self.tally.clear()
+            self._forget()
             self._in_use = False
 
     @contextmanager
@@ -114,10 +111,17 @@ class Database:
         """One snapshot for many reads: their sums agree, whatever a daemon writes meanwhile."""
         self._enter()
         try:
-            with self.db.atomic("DEFERRED"):
+            with self._transaction(write=False):
                 yield
         finally:
             self._in_use = False
+
+    def repeated(self, do: Callable[[], T]) -> T:
+        """For whole transactions: again, where another program was in the way."""
+        for _ in range(CONFLICTS_MAX):
+            with suppress(StoreConflict):
+                return do()
+        return do()
 
     def _enter(self) -> None:
         if self._in_use:
@@ -125,6 +129,10 @@ class Database:
                 "the store is in a transaction already; it belongs to one thread at a time"
             )
         self._in_use = True
+
+    def _forget(self) -> None:
+        self.tally.clear()
+        self._told.clear()
 
     # ---- the tally: counts that move with what they count, in the same transaction
 
@@ -143,21 +151,43 @@ class Database:
             if n:
                 self.run(
                     "INSERT INTO tally (lender_id, campaign_id, kind, name, shard, n)"
-                    " VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (campaign_id, kind, name, shard)"
+                    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (campaign_id, kind, name, shard)"
                     " DO UPDATE SET n = tally.n + excluded.n",
-                    (lender, campaign, kind, name, n),
+                    (lender, campaign, kind, name, self.shard, n),
                 )
 
+    # ---- news for the other daemons, and for this one of what commands write
 
-def sqlite_path(url: str) -> Path:
-    """The file of a database URL. StoreError for what is not SQLite."""
-    scheme, mark, rest = url.partition(":///")
-    if scheme != "sqlite" or not mark or not rest or ":memory:" in rest:
-        raise StoreError(
-            f"database {url.partition('://')[0]}://… is not supported; "
-            "write sqlite:///var/duecall.db in config.yaml"
-        )
-    return Path(rest)
+    def tell(self, lender: int, kind: str, name: str) -> None:
+        """This transaction changes something that every daemon must hear of."""
+        if (lender, kind, name) not in self._told:
+            self._told.append((lender, kind, name))
+
+    def _write_news(self) -> None:
+        """The very last of a transaction. Each waits here for the one before it to commit, so the
+        numbers come to light in their order: who has read up to one of them has missed none."""
+        for lender, kind, name in self._told:
+            (number,) = self.run(
+                "UPDATE lender SET news_seq = news_seq + 1 WHERE id = ? RETURNING news_seq",
+                (lender,),
+            ).fetchall()[0]
+            self.run(
+                "INSERT INTO news (lender_id, seq, kind, name) VALUES (?, ?, ?, ?)",
+                (lender, number, kind, name),
+            )
+
+
+def open_database(url: str) -> Database:
+    """url: sqlite:///relative.db (seen from the working directory), sqlite:////absolute.db, or
+    postgresql://user@host:port/name. Raises StoreError."""
+    scheme = url.partition("://")[0]
+    if scheme == "postgresql":
+        from duecall.shell.database_postgres import PostgresDatabase
+
+        return PostgresDatabase(url)
+    from duecall.shell.database_sqlite import SqliteFile
+
+    return SqliteFile(url)
 
 
 def chunks(values: Sequence[Any], size: int = CHUNK) -> Iterator[Sequence[Any]]:

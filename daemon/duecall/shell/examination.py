@@ -15,7 +15,7 @@ from duecall.shell.esl_link import EslLink
 from duecall.shell.store import Store
 from duecall.speech.engine import EspeakEngine
 from duecall.speech.faults import SpeechError
-from fs_scripts.contract import ENTRY_MODULE
+from fs_scripts.contract import ENTRY_MODULE, unsafe_sound
 
 Verdict = Literal["ok", "warning", "wrong"]
 MODULES = (
@@ -137,6 +137,7 @@ def _switch(site: Site, password: str) -> Iterator[Finding]:
             )
         yield _script(link)
         yield _prompts(link, Path(site.folders.tts_cache))
+        yield from _records(link, Path(site.folders.cdr))
         for name in site.trunks:
             yield _gateway(link, name)
     except LinkError as error:
@@ -171,6 +172,51 @@ def _prompts(link: EslLink, cache: Path) -> Finding:
     if seen != "true":
         return Finding("wrong", "prompts", f"the switch does not see files in {cache}", remedy)
     return Finding("ok", "prompts", f"the switch sees {cache}")
+
+
+def _records(link: EslLink, folder: Path) -> Iterator[Finding]:
+    """Call records and keys that decided something are written there by the switch's own user."""
+    if unsafe_sound(str(folder)):
+        yield Finding(
+            "wrong",
+            "records",
+            f"{folder} has more in it than letters, digits and _.+@/-: keys are not written there",
+            "choose another folder: folders.cdr of config.yaml",
+        )
+        return
+    owner = _switch_user(link)
+    if owner is None:
+        return  # another machine's, or no FreeSWITCH
+    uid, groups = owner
+    if _may_write(folder, uid, groups):
+        yield Finding("ok", "records", f"the switch may write in {folder}")
+    else:
+        remedy = f"give {folder} to a group that both belong to, with mode 770"
+        detail = f"the switch's user (uid {uid}) may not write in {folder}"
+        yield Finding("wrong", "records", detail, remedy)
+
+
+def _switch_user(link: EslLink) -> tuple[int, set[int]] | None:
+    """(uid, groups) of FreeSWITCH's process, where it runs on this machine."""
+    run_dir = link.api("global_getvar run_dir").strip()
+    try:
+        pid = int((Path(run_dir) / "freeswitch.pid").read_text().split()[0])
+        status = dict(
+            line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        )
+        uid, gid = (int(status[name].split()[1]) for name in ("Uid", "Gid"))  # the effective ones
+        return uid, {gid, *map(int, status["Groups"].split())}
+    except (OSError, ValueError, IndexError, KeyError):
+        return None
+
+
+def _may_write(folder: Path, uid: int, groups: set[int]) -> bool:
+    """By the bits of its mode."""
+    seen = folder.stat()
+    if uid == 0:
+        return True
+    shift = 6 if seen.st_uid == uid else 3 if seen.st_gid in groups else 0
+    return (seen.st_mode >> shift) & 0o3 == 0o3
 
 
 def _gateway(link: EslLink, name: str) -> Finding:

@@ -57,7 +57,7 @@ class FreeSwitchProcess:
             (self.run_dir / folder).mkdir(parents=True, exist_ok=True)
             command += [f"-{folder}", str(self.run_dir / folder)]
         command += ["-recordings", str(self.recordings)]
-        with (self.run_dir / "log" / "console.log").open("wb") as output:
+        with (self.run_dir / "log" / "console.log").open("ab") as output:
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

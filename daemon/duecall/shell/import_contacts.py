@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from typing import Any, Protocol
 
 from duecall.core.campaign import OrderBy
@@ -23,6 +24,7 @@ from duecall.shell.target_store import UNREADABLE
 from duecall.shell.vault import Vault
 
 BATCH = 1_000
+PAGE = 20_000
 # Between two of our transactions, so that a daemon that polls for the lock finds it free.
 BREATH_S = 0.002
 PLAIN_FIELDS = frozenset({"dpd", "due_date", "balance", "interest_rate", "currency"})
@@ -115,13 +117,18 @@ class Importer:
     def _import_batch(self, campaign: int, batch: dict[str, _Row]) -> ImportCounts:
         if not self._differing(campaign, batch):  # a first look, without the lock
             return ImportCounts(unchanged=len(batch))
+        counts = self._database.repeated(lambda: self._write_batch(campaign, batch))
+        time.sleep(BREATH_S)
+        return counts
+
+    def _write_batch(self, campaign: int, batch: dict[str, _Row]) -> ImportCounts:
         with self._database.writing():
+            self._database.alone("duecall import")
             todo = self._differing(campaign, batch)
             contacts = self._put_contacts([row for row, _, _ in todo])
             new = sum(target is None for _, _, target in todo)
             self._put_accounts(todo, contacts)
             self._put_targets(campaign, [row for row, _, target in todo if target is None])
-        time.sleep(BREATH_S)
         return ImportCounts(new, len(todo) - new, len(batch) - len(todo))
 
     def _differing(
@@ -206,7 +213,11 @@ class Importer:
 
     def _after_change(self, row: _Row, account: int) -> None:
         """Its targets follow the number; those that only the old data kept back are open again."""
-        sql = "SELECT id, campaign_id, state, phone_hash, reason FROM target WHERE account_id = ?"
+        sql = (
+            """SELECT id, campaign_id, state, phone_hash, reason FROM target
+            WHERE account_id = ? ORDER BY id"""
+            + self._database.keeping
+        )
         stopped = self._stopped([row.phone_hash])
         for target, campaign, state, old_hash, reason in self._database.run(
             sql, (account,)
@@ -292,11 +303,12 @@ class Importer:
             sealed = "a.contract_hash, a.sealed, c.person_hash, c.sealed"
         sql = f"""SELECT t.id, t.rank, t.state, a.balance_minor, a.currency, a.interest_rate,
             a.due_date, {sealed} FROM target t JOIN account a ON a.id = t.account_id
-            JOIN contact c ON c.id = a.contact_id WHERE t.campaign_id = ? ORDER BY t.id"""
+            JOIN contact c ON c.id = a.contact_id WHERE t.campaign_id = ? AND t.id > ?
+            ORDER BY t.id LIMIT {PAGE}"""
         rows: list[tuple[int, tuple[OrderKey, ...]]] = []
         ranks: dict[int, int | None] = {}
         fresh: set[int] = set()
-        for target, rank, state, *columns in self._database.run(sql, (campaign,)):
+        for target, rank, state, *columns in self._pages(sql, campaign):
             rows.append((target, order_keys(*self._read(*columns), order)))
             ranks[target] = rank
             if state == S.NEW.value:
@@ -309,12 +321,27 @@ class Importer:
             if ranks[target] != place or target in fresh
         ]
         for some in chunks(moves, BATCH):
-            with self._database.writing():
-                self._place(campaign, some, fresh)
+            self._database.repeated(partial(self._place, campaign, some, fresh))
             time.sleep(BREATH_S)
+        if moves:
+            self._database.analyse()
         return len(moves)
 
+    def _pages(self, sql: str, campaign: int) -> Iterator[Sequence[Any]]:
+        """All rows, by their first column; a server would else send a million of them at once."""
+        last = 0
+        while True:
+            page = self._database.run(sql, (campaign, last)).fetchall()
+            yield from page
+            if len(page) < PAGE:
+                return
+            last = page[-1][0]
+
     def _place(self, campaign: int, moves: Any, fresh: set[int]) -> None:
+        with self._database.writing():
+            self._place_some(campaign, moves, fresh)
+
+    def _place_some(self, campaign: int, moves: Any, fresh: set[int]) -> None:
         self._database.run_many("UPDATE target SET rank = ? WHERE id = ?", moves)
         made = [target for _, target in moves if target in fresh]
         for some in chunks(made):

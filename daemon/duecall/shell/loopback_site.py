@@ -97,13 +97,20 @@ class LoopbackSite:
     # ---- the switch
 
     def start_switch(self) -> None:
-        self._switch = self._freeswitch() if self.kind == "freeswitch" else self._pocket()
+        """One that was killed comes back on the ports it had; one that was stopped, on others."""
+        if self._switch is None:
+            self._switch = self._freeswitch() if self.kind == "freeswitch" else self._pocket()
         self._switch.start()
 
     def stop_switch(self) -> None:
         if self._switch is not None:
             self._switch.stop()
             self._switch = None
+
+    @property
+    def switch_process(self) -> subprocess.Popen[bytes] | None:
+        """Of the switch that was started last, alive or not; the leader of its process group."""
+        return None if self._switch is None else self._switch.process
 
     @property
     def switch_pid(self) -> int:
@@ -141,8 +148,8 @@ class LoopbackSite:
             **options,
         )
 
-    def start_daemon(self, timeout_s: float = 30.0) -> None:
-        """Returns when the daemon answers."""
+    def start_daemon(self, *options: str, timeout_s: float = 30.0) -> None:
+        """Returns when the daemon answers. options: of `duecall run`."""
         self._daemon = subprocess.Popen(
             [
                 *COMMAND,
@@ -151,6 +158,7 @@ class LoopbackSite:
                 "run",
                 "--log-file",
                 str(self.folder / "daemon.log"),
+                *options,
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -222,8 +230,6 @@ class PocketProcess:
             str(owner.esl_port),
             "--sip-port-base",
             str(free_port()),
-            "--rtp-port-base",
-            str(rtp_range()[0]),
             "--user",
             site.switch.user,
             "--scripts",
@@ -242,8 +248,9 @@ class PocketProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, timeout_s: float = 30.0) -> None:
+        # Other ports for sound than in an earlier life: its callees may still be talking to those.
         self.process = subprocess.Popen(
-            self._command,
+            [*self._command, "--rtp-port-base", str(rtp_range()[0])],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=self._log.open("ab"),

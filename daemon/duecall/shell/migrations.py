@@ -108,7 +108,25 @@ CREATE TABLE tally (
     PRIMARY KEY (campaign_id, kind, name, shard));
 """
 
-MIGRATIONS = (V1,)  # the n-th makes version n of version n-1
+# Several daemons on one database. `news` is what one of them, or a command, has changed and all
+# must hear of; its numbers follow the commits. `batch` tells whether a commit whose answer was lost
+# came to be.
+V2 = """
+CREATE TABLE daemon (
+    id {id}, lender_id BIGINT NOT NULL REFERENCES lender (id),
+    name TEXT NOT NULL, life TEXT NOT NULL, lease_until BIGINT NOT NULL,
+    batch BIGINT NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX daemon_lender_id_name ON daemon (lender_id, name);
+
+ALTER TABLE lender ADD COLUMN news_seq BIGINT NOT NULL DEFAULT 0;
+
+CREATE TABLE news (
+    lender_id BIGINT NOT NULL REFERENCES lender (id), seq BIGINT NOT NULL,
+    kind TEXT NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (lender_id, seq));
+"""
+
+MIGRATIONS = (V1, V2)  # the n-th makes version n of version n-1
 VERSION = len(MIGRATIONS)
 
 

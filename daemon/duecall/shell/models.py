@@ -73,6 +73,7 @@ class Lender(Model):
     id = BigAutoField()
     name = CharField(unique=True)
     key_check = CharField()
+    news_seq = BigIntegerField(default=0)  # of the last row in `news`
 
     class Meta:
         table_name = "lender"
@@ -254,6 +255,34 @@ class TallyRow(Row):
         primary_key = CompositeKey("campaign", "kind", "name", "shard")
 
 
+class DaemonRow(Row):
+    """A daemon that shares this database with others. life: which run of it (shell/life.py);
+    empty: it has ended in order. lease_until: by the database's clock; then it is taken to be gone.
+    batch: the number of its last one that was committed."""
+
+    id = BigAutoField()
+    name = CharField()
+    life = CharField()
+    lease_until = BigIntegerField()
+    batch = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "daemon"
+        indexes = ((("lender", "name"), True),)
+
+
+class NewsRow(Row):
+    """What all daemons must hear of. kind: number (name: its hash), campaign, contacts."""
+
+    seq = BigIntegerField()
+    kind = CharField()
+    name = CharField()
+
+    class Meta:
+        table_name = "news"
+        primary_key = CompositeKey("lender", "seq")
+
+
 MODELS: tuple[type[Model], ...] = (
     Lender,
     CampaignRow,
@@ -264,4 +293,6 @@ MODELS: tuple[type[Model], ...] = (
     SuppressionRow,
     PromiseRow,
     TallyRow,
+    DaemonRow,
+    NewsRow,
 )

@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from duecall.core import events as e
+from duecall.core.campaign_run import CampaignRun
 from duecall.shell.clock import now
 from duecall.shell.config_file import ConfigFaults, load_campaign
 from duecall.shell.control import ControlError
 from duecall.shell.service import Service
-from duecall.shell.store import StatusCounts, StoreBusy, StoreError
+from duecall.shell.store import StatusCounts, StoreError
 
 log = logging.getLogger(__name__)
 COUNT_S = 5.0  # so long a status waits for the database
@@ -35,6 +37,7 @@ class Operator:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._counted: dict[str, tuple[StatusCounts, datetime | None]] = {}
+        self._stopped: set[str] = set()  # since this daemon began; else they would not be known
         self._answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "status": self._status,
             "start": self._start,
@@ -65,6 +68,7 @@ class Operator:
             raise ControlError(f"{path}: the campaign cannot be read: {error}") from None
         log.info("campaign %s is started by the operator", campaign.name)
         self._service.start_campaign(campaign, text, paused=bool(request.get("paused")))
+        self._stopped.discard(campaign.name)
         return {"campaign": campaign.name}
 
     def _change(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +79,9 @@ class Operator:
         log.info("campaign %s: %s by the operator", name, do)
         self._service.worker.call(lambda store: store.set_campaign_state(name, STATES[do]))
         self._service.put(NEWS[do](now(), name))
+        self._stopped.discard(name)
+        if do == "stop":
+            self._stopped.add(name)
         return {}
 
     def _imported(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -85,21 +92,26 @@ class Operator:
         service, dialer = self._service, self._service.dialer
         names = sorted(dialer.runs)
         self._count(names)
-        live = Counter(call.stage.name.lower() for call in dialer.live.values())
+        calls = list(dialer.live.values())
         return {
             "switch": service.switch_state,
+            "switch_since": service.switch_since.wall.isoformat(),
+            "links": {name: asdict(said) for name, said in service.switch.statistics.items()},
             "since": service.started.wall.isoformat(),
-            "live": dict(live),
+            "live": dict(Counter(call.stage.name.lower() for call in calls)),
+            "earlier": sum(call.of_earlier_life for call in calls),
+            "given_up": sum(call.ended is not None for call in calls),
             "sent": dialer.totals.sent,
             "settled": dialer.totals.settled,
             "outcomes": dict(dialer.totals.outcomes),
             "draining": dialer.draining,
             "database": service.worker.trouble,
+            "database_waiting": service.worker.waiting,
             "alarms": service.alarms,
             "campaigns": [
                 {
                     "name": name,
-                    "state": _state(dialer.runs[name].active, dialer.runs[name].finished),
+                    "state": "stopped" if name in self._stopped else _state(dialer.runs[name]),
                     "hopper": len(dialer.runs[name].hopper),
                     "held_back": dict(dialer.runs[name].denied.most_common(10)),
                     "trouble": dialer.runs[name].trouble,
@@ -118,14 +130,14 @@ class Operator:
                 },
                 COUNT_S,
             )
-        except StoreBusy as error:
+        except StoreError as error:
             log.warning("the status shows older counts: %s", error)
 
 
-def _state(active: bool, finished: bool) -> str:
-    if finished:
+def _state(run: CampaignRun) -> str:
+    if run.finished:
         return "finished"
-    return "running" if active else "paused"
+    return "running" if run.active else "paused"
 
 
 def _counts(counts: StatusCounts, next_due: datetime | None) -> dict[str, Any]:

@@ -114,6 +114,11 @@ def exists(leg_id: str) -> str:
     return f"uuid_exists {_matching(_UUID, 'the id', leg_id)}"
 
 
+def dump(leg_id: str) -> str:
+    """`uuid_dump …`: all that the switch knows of a channel, as JSON."""
+    return f"uuid_dump {_matching(_UUID, 'the id', leg_id)} json"
+
+
 def file_string(sounds: Sequence[str]) -> str:
     """Sounds one after another, as one name for the switch."""
     if not 1 <= len(sounds) <= SOUNDS_MAX:

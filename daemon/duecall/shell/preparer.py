@@ -43,7 +43,7 @@ from duecall.speech.values import (
     Value,
     parse_decimal,
 )
-from fs_scripts.contract import Brief, KeyAction, Step
+from fs_scripts.contract import Brief, KeyAction, Step, unsafe_sound
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4  # contacts whose prompts are made at the same time
@@ -91,6 +91,9 @@ class Preparer:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._words: dict[str, _Words] = {}
+        # Where call records lie the switch may write. A path that the script would not take is
+        # left out, and said by `doctor`: the result then has the event and the call record only.
+        self._keys_folder = "" if unsafe_sound(site.folders.cdr) else site.folders.cdr
 
     def forget(self, name: str) -> None:
         """The campaign's file has changed."""
@@ -128,6 +131,12 @@ class Preparer:
         return words.book.render(
             words.parts[campaign.message], self._values(words, contact, account, self._today(words))
         )
+
+    def no_agent(self, campaign: Campaign, contact: Contact, account: Account) -> tuple[str, ...]:
+        """What is said to a callee whom no agent takes, rendered: paths of sounds."""
+        words = self._of(campaign)
+        values = self._values(words, contact, account, self._today(words))
+        return words.book.render(words.parts[campaign.no_agent], values).paths
 
     def text(self, campaign: Campaign, contact: Contact, account: Account) -> str:
         """The message in words; makes no sound. Unspeakable where a value has no words."""
@@ -212,6 +221,7 @@ class Preparer:
             goodbye=say(campaign.goodbye).paths,
             language=campaign.language,
             max_call_ms=campaign.max_call * 1000,
+            keys_folder=self._keys_folder if campaign.keys or campaign.questions else "",
         )
         return brief, say(campaign.no_agent).paths
 

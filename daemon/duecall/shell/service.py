@@ -24,15 +24,21 @@ from duecall.core.attempt import Target
 from duecall.core.campaign import Campaign
 from duecall.core.campaign_run import CampaignRun
 from duecall.core.dialer import Dialer
+from duecall.core.moment import Moment
 from duecall.core.site import Site
 from duecall.shell.cdr_journal import CdrJournal
 from duecall.shell.clock import now
+from duecall.shell.clock_watch import ClockWatch
 from duecall.shell.database import chunks
+from duecall.shell.journal import Journal
 from duecall.shell.models import CampaignState
+from duecall.shell.other_daemons import OtherDaemons
 from duecall.shell.preparer import Preparer
 from duecall.shell.store import ApplyResult, Load, Store, StoreError
 from duecall.shell.store_worker import BATCH_MAX, StoreWorker
 from duecall.shell.switch import Switch
+from duecall.shell.switch_calls import Wiring
+from duecall.shell.vault import Vault
 
 log = logging.getLogger(__name__)
 TAKEN_UP = (CampaignState.RUNNING, CampaignState.PAUSED)  # by a daemon that starts
@@ -55,26 +61,38 @@ class Service:
         password: str,
         daemon_id: str,
         root: Path,
+        vault: Vault | None = None,
     ) -> None:
+        """vault: seals the journal; without it none is kept."""
         self.site = site
         self.started = now()
         self.dialer = Dialer(site, self.started)
         self.alarms: list[dict[str, str]] = []
         self.inbox: gevent.queue.Queue[e.Event] = gevent.queue.Queue(maxsize=INBOX_MAX)
         self.worker = StoreWorker(open_store, self._stored, self._alarm)
+        self.journal: Journal | None = None
+        if vault is not None and site.journal.keep:
+            self.journal = Journal(site, vault, self.dialer, self._alarm, self.started)
         self.preparer = Preparer(site)
+        self.others = OtherDaemons(
+            site, self.worker, self.dialer.runs, self.put, self._alarm, self.preparer.forget
+        )
         self.cdr = CdrJournal(Path(site.folders.cdr))
         self.switch = Switch(
-            site,
+            Wiring(
+                site,
+                root,
+                emit=self.put,
+                now=now,
+                alarm=self._alarm,
+                find_ending=self.cdr.ending,
+                find_record=self.cdr.recorded,
+            ),
             daemon_id,
-            emit=self.put,
-            now=now,
-            password=password,
-            root=root,
-            find_ending=self.cdr.ending,
-            on_alarm=self._alarm,
+            password,
         )
         self.switch_state = "connecting"
+        self.switch_since = self.started
         self._stop = gevent.event.Event()
         self._drained = gevent.event.Event()  # no new calls, and what was decided is handed over
         self._ended = gevent.event.Event()  # the same, and no call is live
@@ -82,7 +100,7 @@ class Service:
         self._switch_commands: dict[type[c.Command], Callable[[Any], None]] = {
             c.Originate: self.switch.originate,
             c.CallAgent: self.switch.call_agent,
-            c.SayAndHangUp: self.switch.say_and_hang_up,
+            c.SayAndHangUp: self._say_and_hang_up,
             c.HangUp: self.switch.hang_up,
             c.AskSwitch: lambda command: self.switch.ask(command.attempt_id),
         }
@@ -91,6 +109,7 @@ class Service:
 
     def run(self, drain_s: float) -> None:
         """Until `stop` was called: then no new calls; live ones may end within drain_s."""
+        self.others.begin()
         recovered = self.worker.call(lambda store: store.recover())
         stored = self.worker.call(lambda store: store.campaigns())
         for known in stored:
@@ -103,7 +122,9 @@ class Service:
             campaigns = tuple(known.campaign for known in stored)
             self.put(e.AttemptsRecovered(now(), tuple(recovered), campaigns))
         self.switch.start()
+        self.others.tell_faults()
         sweeper = gevent.spawn(self._sweep)
+        others = gevent.spawn(self.others.run)
         loop = gevent.spawn(self._loop)
         loop.link_exception(self._broke)
         self._stop.wait()
@@ -122,9 +143,12 @@ class Service:
                 self.worker.waiting,
                 self.worker.trouble or "the database is slow",
             )
-        gevent.killall([sweeper, loop])
+        gevent.killall([sweeper, loop, others])
+        self.others.end(FLUSH_S)
         self.switch.stop()
         self.worker.close()
+        if self.journal is not None:
+            self.journal.close()
 
     def _broke(self, _loop: gevent.Greenlet) -> None:
         """Without its loop a daemon only seems to live: it ends, and may be started anew."""
@@ -148,16 +172,23 @@ class Service:
     def put(self, event: e.Event) -> None:
         """News for the dialer; waits while the inbox is full."""
         if isinstance(event, e.SwitchUp):
-            self.switch_state = "connected"
+            self._switch_is("connected", event.at)
         elif isinstance(event, e.SwitchDown):
-            self.switch_state = f"not connected: {event.reason}"
+            self._switch_is(f"not connected: {event.reason}", event.at)
         self.inbox.put(event)
+
+    def _switch_is(self, state: str, at: Moment) -> None:
+        if (state == "connected") is not (self.switch_state == "connected"):
+            self.switch_since = at
+        self.switch_state = state
 
     # ---- the loop
 
     def _loop(self) -> None:
+        watch = ClockWatch(now(), self._alarm)
         while True:
             at = now()
+            watch.look(at)
             wait_s = max(0.0, self.dialer.next_wakeup_s(at) - at.mono_s)
             try:
                 event: e.Event = self.inbox.get(timeout=wait_s) if wait_s else e.Woke(at)
@@ -177,15 +208,23 @@ class Service:
             gevent.sleep(1e-6)
 
     def _handle(self, event: e.Event) -> list[c.Command]:
+        at = now()
         try:
-            return self.dialer.handle(event, now())
+            out = self.dialer.handle(event, at)
         except Exception as error:
             # One event must not end the daemon; what it was about is settled by reconciliation.
             # What had been decided before it failed holds, or the books would not agree with it.
             name = type(event).__name__
             log.exception("the dialer failed at a %s", name)
+            self._note(event, at, self.dialer.decided, type(error).__name__)
             fields = (("event", name), ("error", type(error).__name__))
             return [*self.dialer.decided, c.Alarm("the dialer failed at an event", fields)]
+        self._note(event, at, out)
+        return out
+
+    def _note(self, event: e.Event, at: Moment, out: list[c.Command], error: str = "") -> None:
+        if self.journal is not None:
+            self.journal.note(event, at, out, error)
 
     def _carry_out(self, out: list[c.Command]) -> None:
         self.worker.put([command for command in out if isinstance(command, c.STORE_COMMANDS)])
@@ -245,6 +284,27 @@ class Service:
                 failed=failed,
             )
         )
+
+    def _say_and_hang_up(self, command: c.SayAndHangUp) -> None:
+        if command.sounds:
+            self.switch.say_and_hang_up(command)
+        else:
+            gevent.spawn(self._say_anew, command)
+
+    def _say_anew(self, command: c.SayAndHangUp) -> None:
+        """Words for a callee who waits since an earlier life: they were forgotten with it."""
+        call = self.dialer.live.get(command.attempt_id)
+        sounds: tuple[str, ...] = ()
+        if call is not None:
+            target = call.attempt.target
+            try:
+                sounds = self.preparer.no_agent(call.campaign, target.contact, target.account)
+            except Exception as error:
+                log.warning("no words for a callee without an agent: why=%s", error)
+        if sounds:
+            self.switch.say_and_hang_up(c.SayAndHangUp(command.attempt_id, sounds))
+        else:
+            self.switch.hang_up(c.HangUp(command.attempt_id, "NORMAL_CLEARING"))
 
     def _alarm(self, alarm: c.Alarm) -> None:
         log.error("ALARM: %s %s", alarm.what, dict(alarm.fields))

@@ -6,11 +6,9 @@ else is for its start and for the command line, which works on the same file as 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
 
 from duecall.core import commands as c
 from duecall.core.attempt import Attempt, Stage
@@ -19,16 +17,17 @@ from duecall.core.outcome import Outcome
 from duecall.core.report import AttemptRecord, TargetSummary
 from duecall.shell import clock, report_rows
 from duecall.shell.attempt_store import FINAL, AttemptStore
-from duecall.shell.database import Database, StoreBusy, StoreError
+from duecall.shell.campaign_store import CONTACTS, CampaignStore, NoSuchCampaign
+from duecall.shell.daemon_store import DaemonStore, DaemonTwice, News, TakenOver
+from duecall.shell.database import CommitUnsure, StoreBusy, StoreError, open_database
 from duecall.shell.import_contacts import ImportCounts, Importer, ParsedRow
+from duecall.shell.life import Life
 from duecall.shell.models import (
-    CampaignRow,
     CampaignState,
     Lender,
     SuppressionRow,
     TallyRow,
     from_us,
-    to_us,
 )
 from duecall.shell.store_answers import (
     ApplyResult,
@@ -37,7 +36,7 @@ from duecall.shell.store_answers import (
     StoppedNumber,
     StoredCampaign,
 )
-from duecall.shell.target_store import CampaignKey, TargetRow, TargetStore
+from duecall.shell.target_store import TargetRow, TargetStore
 from duecall.shell.vault import Vault
 
 OPTED_OUT = "opted_out"
@@ -45,11 +44,15 @@ DNC = "dnc"
 
 
 class Store:
-    """url: sqlite:///path. lender: name of the tenant. daemon: whose held targets and open attempts
-    are recovered at start. Raises StoreError where the file, or the key, is not the right one."""
+    """url: as `database` in config.yaml. lender: name of the tenant. daemon: whose held targets and
+    open attempts are recovered at start. Raises StoreError where it cannot be opened, or the key is
+    not the one it was sealed with.
+
+    faults: what was found at start that somebody has to look at.
+    """
 
     def __init__(self, url: str, vault: Vault, lender: str, daemon: str = "main") -> None:
-        self._database = Database(url)
+        self._database = open_database(url)
         self._vault = vault
         try:
             self._lender = self._find_lender(lender)
@@ -57,8 +60,17 @@ class Store:
             self._database.close()
             raise
         self._targets = TargetStore(self._database, vault, (self._lender, lender), daemon)
+        self._daemon = daemon
         self._attempts = AttemptStore(self._database, vault, self._targets, self._lender, daemon)
+        self._campaigns = CampaignStore(self._database, self._lender)
         self._importer = Importer(self._database, vault, self._lender)
+        self._daemons = DaemonStore(
+            self._database, self._targets, self._attempts, self._lender, daemon
+        )
+        self._batch = 0
+        self._unsure: tuple[int, list[c.Command], ApplyResult] | None = None
+        self._taking: list[str] = []  # attempts that were taken over, or not
+        self.faults: list[c.Alarm] = []
 
     def close(self) -> None:
         self._database.close()
@@ -69,16 +81,16 @@ class Store:
         row = query.first(db)
         if row is None:
             with self._database.writing():
-                row = query.clone().first(db)
-                if row is None:
-                    row = (
-                        Lender.insert(name=name, key_check=self._vault.fingerprint).execute(db),
-                        self._vault.fingerprint,
-                    )
+                self._database.run(
+                    "INSERT INTO lender (name, key_check) VALUES (?, ?)"
+                    " ON CONFLICT (name) DO NOTHING",
+                    (name, self._vault.fingerprint),
+                )
+            row = query.clone().first(db)
         if row[1] != self._vault.fingerprint:
             # With another key no opt-out would be found, and people who said no would be called.
             raise StoreError(
-                f"{self._database.path} was sealed with another key than this one; "
+                f"{self._database.name} was sealed with another key than this one; "
                 "put the key file that belongs to it back (var/duecall.key, or DUECALL_KEY)"
             )
         return int(row[0])
@@ -87,55 +99,17 @@ class Store:
 
     def put_campaign(self, campaign: Campaign, yaml_text: str, at: datetime | None = None) -> bool:
         """New, or in place of the one of that name, whose state it keeps. True if it differs."""
-        digest = hashlib.sha256(yaml_text.encode()).hexdigest()
-        values = {
-            "digest": digest,
-            "trunk": campaign.trunk,
-            "yaml_text": yaml_text,
-            "settings": campaign.model_dump_json(by_alias=True),
-            "loaded_at": to_us(at or clock.now().wall),
-        }
-        db = self._database.db
         with self._database.writing():
-            old = (
-                CampaignRow.select(CampaignRow.id, CampaignRow.digest, CampaignRow.settings)
-                .where(self._named(campaign.name))
-                .tuples()
-                .first(db)
-            )
-            if old is None:
-                CampaignRow.insert(
-                    lender=self._lender,
-                    name=campaign.name,
-                    state=CampaignState.LOADED.value,
-                    **values,
-                ).execute(db)
-            elif old[1:] != (digest, values["settings"]):
-                CampaignRow.update(**values).where(CampaignRow.id == old[0]).execute(db)
-            else:
-                return False
-        return True
+            return self._campaigns.put(campaign, yaml_text, at or clock.now().wall)
 
     def campaigns(self) -> list[StoredCampaign]:
-        """All of this lender, by name."""
-        rows = (
-            CampaignRow.select()
-            .where(CampaignRow.lender == self._lender)
-            .order_by(CampaignRow.name)
-            .dicts()
-            .execute(self._database.db)
-        )
-        return [
-            StoredCampaign(
-                name=row["name"],
-                state=CampaignState(row["state"]),
-                campaign=Campaign.model_validate_json(row["settings"]),
-                yaml_text=row["yaml_text"],
-                digest=row["digest"],
-                loaded_at=from_us(row["loaded_at"]),
-            )
-            for row in rows
-        ]
+        """All of this lender, by name. One that this Duecall cannot read is left out, for the
+        others to go on: see `faults`."""
+        found, faulty = self._campaigns.all()
+        for name, why in faulty:
+            fields = (("campaign", name), ("why", why))
+            self._fault(c.Alarm("a stored campaign cannot be read", fields))
+        return found
 
     def running_campaigns(self) -> list[tuple[Campaign, bool]]:
         """Those a daemon takes up at start: (campaign, False where it is paused)."""
@@ -145,59 +119,35 @@ class Store:
     def set_campaign_state(self, name: str, state: str) -> None:
         """state: one of CampaignState. StoreError where there is no such campaign."""
         with self._database.writing():
-            self._set_campaign_state(name, CampaignState(state))
+            self._campaigns.set_state(name, CampaignState(state))
 
-    def _set_campaign_state(self, name: str, state: CampaignState) -> None:
-        query = CampaignRow.update(state=state.value).where(self._named(name))
-        if not query.execute(self._database.db):
-            raise _no_campaign(name)
-
-    def _finish_campaign(self, name: str) -> None:
-        """Only a running one: an operator who has stopped it in the meantime is right."""
-        running = self._named(name) & (CampaignRow.state == CampaignState.RUNNING.value)
-        query = CampaignRow.update(state=CampaignState.FINISHED.value).where(running)
-        query.execute(self._database.db)
-
-    def _reopen_campaign(self, name: str) -> None:
-        finished = self._named(name) & (CampaignRow.state == CampaignState.FINISHED.value)
-        query = CampaignRow.update(state=CampaignState.RUNNING.value).where(finished)
-        query.execute(self._database.db)
-
-    def _named(self, name: str) -> Any:
-        return (CampaignRow.lender == self._lender) & (CampaignRow.name == name)
-
-    def _key(self, name: str) -> CampaignKey:
-        found = self._database.run(
-            "SELECT id, name, trunk FROM campaign WHERE lender_id = ? AND name = ?",
-            (self._lender, name),
-        ).fetchone()
-        if found is None:
-            raise _no_campaign(name)
-        return CampaignKey(*found)
+    def _fault(self, alarm: c.Alarm) -> None:
+        if alarm not in self.faults:
+            self.faults.append(alarm)
 
     # ---- contacts
 
     def import_rows(self, campaign: str, rows: Iterable[ParsedRow]) -> ImportCounts:
         """In short transactions; the same rows again change nothing. Call `rank` afterwards."""
-        return self._importer.import_rows(self._key(campaign).id, rows)
+        return self._importer.import_rows(self._campaigns.key(campaign).id, rows)
 
     def rank(self, campaign: str) -> int:
         """Order the targets as the campaign says, and make new ones ready. How many were moved."""
-        row = CampaignRow.select(CampaignRow.settings).where(self._named(campaign))
-        settings = row.scalar(self._database.db)
-        if settings is None:
-            raise _no_campaign(campaign)
-        order = Campaign.model_validate_json(settings).order
-        return self._importer.rank(self._key(campaign).id, order)
+        key, order = self._campaigns.order(campaign)
+        moved = self._importer.rank(key.id, order)
+        if moved:
+            with self._database.writing():
+                self._database.tell(self._lender, CONTACTS, campaign)
+        return moved
 
     def kept_back(self, campaign: str) -> list[tuple[int, str]]:
         """(target, reason) of those that an earlier version of the campaign would not call."""
-        return self._targets.kept_back(self._key(campaign))
+        return self._targets.kept_back(self._campaigns.key(campaign))
 
     def open_again(self, campaign: str, targets: Sequence[tuple[int, str]]) -> int:
         """Some of `kept_back` are ready again, for the new version to judge. How many."""
         with self._database.writing():
-            return self._targets.open_again(self._key(campaign), targets)
+            return self._targets.open_again(self._campaigns.key(campaign), targets)
 
     # ---- the daemon's turn
 
@@ -207,10 +157,39 @@ class Store:
         Where it raises, nothing of it was written, and the same batch may be tried again.
         now: for LoadTargets. Commands that are not the store's are refused with TypeError.
         """
+        known = self._what_came_of(batch)
+        return known or self._database.repeated(lambda: self._apply(batch, now))
+
+    def _apply(self, batch: Sequence[c.Command], now: datetime | None) -> ApplyResult:
         done = ApplyResult()
+        number = self._batch + 1
+        try:
+            with self._database.writing():
+                self._daemons.mark(number)
+                for command in batch:
+                    self._apply_one(command, done, now)
+        except CommitUnsure:
+            if self._daemons.joined:
+                self._unsure = number, list(batch), done
+            raise
+        self._batch = number
+        return done
+
+    def _what_came_of(self, batch: Sequence[c.Command]) -> ApplyResult | None:
+        """The answers to this batch, where it was committed before and they were lost on the way.
+        What holds for one command need not for another (a tally would count twice, targets be held
+        for nobody), so the whole batch is known by a number that was written with it."""
+        if self._unsure is None:
+            return None
+        number, commands, done = self._unsure
+        if list(batch) != commands:
+            raise RuntimeError("the batch whose end is not known has to be applied again first")
         with self._database.writing():
-            for command in batch:
-                self._apply_one(command, done, now)
+            committed = self._daemons.last_batch() == number
+        self._unsure = None
+        if not committed:
+            return None
+        self._batch = number
         return done
 
     def _apply_one(self, command: c.Command, done: ApplyResult, now: datetime | None) -> None:
@@ -222,7 +201,7 @@ class Store:
             case c.SaveOutcome():
                 self._settle(command, done)
             case c.LoadTargets(name, limit):
-                key = self._key(name)
+                key = self._campaigns.key(name)
                 rows = self._targets.take_due(key, now or clock.now().wall, limit)
                 done.loads.append(Load(name, rows, self._targets.next_due(key)))
             case c.ReleaseTargets(_, ids):
@@ -230,9 +209,9 @@ class Store:
             case c.DeferTarget(target, until, reason):
                 self._targets.defer(target.id, until, reason)
             case c.FinishCampaign(name):
-                self._finish_campaign(name)
+                self._campaigns.finish(name)
             case c.ReopenCampaign(name):
-                self._reopen_campaign(name)
+                self._campaigns.reopen(name)
             case _:
                 raise TypeError(f"{type(command).__name__} is no command for the store")
 
@@ -245,11 +224,14 @@ class Store:
 
     def _settle(self, command: c.SaveOutcome, done: ApplyResult) -> None:
         attempt = command.attempt
-        if not self._attempts.settle(command):
+        opted_out = command.outcome is Outcome.OPTED_OUT
+        if self._attempts.settle(command):
+            done.settled.append(attempt.id)
+        else:
             done.repeated.append(attempt.id)
-            return
-        done.settled.append(attempt.id)
-        if command.outcome is Outcome.OPTED_OUT:
+            # Another daemon took it over and found no evidence: here it is. Who said no is heard.
+            opted_out = opted_out and self._attempts.was_lost(attempt.id)
+        if opted_out:
             phone, phone_hash = attempt.target.contact.phone, attempt.target.phone_hash
             self._attempts.suppress(phone, phone_hash, OPTED_OUT, attempt.id, command.at)
             done.stopped_numbers.append(phone_hash)
@@ -270,17 +252,81 @@ class Store:
 
     def next_up(self, campaign: str, limit: int) -> list[TargetRow]:
         """Who is called first, in order. Claims nobody: a daemon may take them meanwhile."""
-        return self._targets.next_up(self._key(campaign), limit)
+        return self._targets.next_up(self._campaigns.key(campaign), limit)
 
     def next_due(self, campaign: str) -> datetime | None:
-        return self._targets.next_due(self._key(campaign))
+        return self._targets.next_due(self._campaigns.key(campaign))
 
     def recover(self) -> list[tuple[Attempt, Stage]]:
         """At start, before anything else: held targets are ready again; the attempts that have no
         outcome, oldest first. These may have been sent, and must never be sent again."""
         with self._database.writing():
-            self._targets.recover_held()
-        return self._attempts.open_attempts()
+            self._targets.give_back(self._daemon)
+        found = self._attempts.open_attempts()
+        self._look_at_unreadable()
+        return found
+
+    def _look_at_unreadable(self) -> None:
+        for attempt_id in self._attempts.unreadable:
+            fields = (("attempt", attempt_id),)
+            self._fault(c.Alarm("an open attempt cannot be unsealed", fields))
+        self._attempts.unreadable.clear()
+
+    # ---- beside other daemons
+
+    @property
+    def shared(self) -> bool:
+        """Other daemons may work on this database."""
+        return self._database.shared
+
+    def join(self, life: Life) -> None:
+        """Before `recover`. DaemonTwice where another process is the daemon of this name."""
+        with self._database.writing():
+            self._daemons.join(life)
+        self._batch = 0
+
+    def renew(self) -> None:
+        """The lease. To be called every RENEW_S at least; StoreError where the name is taken."""
+        if self._daemons.joined:
+            with self._database.writing():
+                self._daemons.renew()
+
+    def leave(self) -> None:
+        """This daemon ends in order."""
+        if self._daemons.joined:
+            with self._database.writing():
+                self._daemons.leave()
+
+    def take_over(self, longest_s: Mapping[str, float]) -> TakenOver:
+        """What daemons that are gone have left. longest_s: campaign -> of a call, all in all."""
+
+        def take() -> TakenOver:
+            with self._database.writing():
+                done = self._daemons.take_over(longest_s)
+                # Should the answer to the commit be lost, the next call tells of them.
+                self._taking += [attempt.id for attempt, _ in done.attempts]
+            return done
+
+        before, self._taking = self._taking, []
+        try:
+            done = self._database.repeated(take)
+            told = {attempt.id for attempt, _ in done.attempts}
+            missing = [attempt_id for attempt_id in before if attempt_id not in told]
+            done.attempts += self._attempts.open_attempts(missing) if missing else []
+        except BaseException:
+            self._taking += before
+            raise
+        self._taking = []
+        self._look_at_unreadable()
+        return done
+
+    def news_seq(self) -> int:
+        """The number of the last of the news."""
+        return self._daemons.news_seq()
+
+    def news(self, since: int) -> News:
+        """What every daemon must hear of: written by others, and by this one."""
+        return self._daemons.news(since)
 
     # ---- numbers that are not called
 
@@ -321,7 +367,7 @@ class Store:
         """From maintained counts: as fast with a million targets as with ten."""
         rows = (
             TallyRow.select(TallyRow.kind, TallyRow.name, TallyRow.n)
-            .where(TallyRow.campaign == self._key(campaign).id)
+            .where(TallyRow.campaign == self._campaigns.key(campaign).id)
             .tuples()
             .execute(self._database.db)
         )
@@ -354,30 +400,26 @@ class Store:
     ) -> Iterator[AttemptRecord]:
         """By time saved, since <= saved_at < until. unseal: with contract, name and phone."""
         vault = self._vault if unseal else None
-        key = self._key(campaign)
+        key = self._campaigns.key(campaign)
         return report_rows.attempts(self._database, vault, key.id, since, until)
 
     def targets(self, campaign: str) -> Iterator[TargetSummary]:
         """Every target of the campaign, for the report."""
-        return report_rows.targets(self._database, self._key(campaign).id)
-
-
-class NoSuchCampaign(StoreError):
-    """It was never imported."""
-
-
-def _no_campaign(name: str) -> NoSuchCampaign:
-    return NoSuchCampaign(f"campaign {name} is not in the database; run: duecall import {name}")
+        return report_rows.targets(self._database, self._campaigns.key(campaign).id)
 
 
 __all__ = [
     "ApplyResult",
+    "DaemonTwice",
     "Load",
+    "News",
+    "NoSuchCampaign",
     "StatusCounts",
     "StoppedNumber",
     "Store",
     "StoreBusy",
     "StoreError",
     "StoredCampaign",
+    "TakenOver",
     "TargetRow",
 ]

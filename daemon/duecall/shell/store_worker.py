@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import gevent
@@ -17,12 +18,16 @@ import peewee
 from gevent.threadpool import ThreadPool
 
 from duecall.core import commands as c
+from duecall.core.outcome import Ending
+from duecall.shell.clock import now
 from duecall.shell.store import ApplyResult, Load, NoSuchCampaign, Store, StoreBusy, StoreError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 BATCH_MAX = 500
 RETRY_S = 1.0
+CLOSE_S = 10.0
+SLOW_S = 5.0  # a batch that takes longer is told as trouble: a frozen server says nothing
 GATHER_S = 0.005  # a batch waits so long for company: each costs a turn of threads and an fsync
 DROPPED = "the store cannot carry this out; see the log"
 
@@ -30,7 +35,7 @@ DROPPED = "the store cannot carry this out; see the log"
 class StoreWorker:
     """answer(result): called on the hub with what `Store.apply` returned for each batch.
 
-    trouble: why nothing can be written, while that lasts; what was taken over waits meanwhile.
+    What was taken over waits, in its order, while nothing can be written: see `trouble`.
     """
 
     def __init__(
@@ -47,7 +52,9 @@ class StoreWorker:
         self._idle = gevent.event.Event()
         self._idle.set()
         self._singly = 0  # so many of those waiting are written each on its own
-        self.trouble = ""
+        self._again = 0  # so many of them were one batch, which is tried again as it was
+        self._refusal = ""
+        self._since_s: float | None = None  # monotonic; a batch is being written
         self.batches = 0
         self.commands = 0
         self.store: Store = self._in_thread(open_store)
@@ -57,6 +64,14 @@ class StoreWorker:
     def waiting(self) -> int:
         """Commands that are not durable yet."""
         return len(self._waiting)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written, while that lasts; else empty."""
+        if self._refusal or self._since_s is None:
+            return self._refusal
+        took_s = now().mono_s - self._since_s
+        return f"no answer from the database for {took_s:.0f} s" if took_s > SLOW_S else ""
 
     def put(self, commands: Sequence[c.Command]) -> None:
         """Take commands over, to be carried out in this order."""
@@ -78,10 +93,12 @@ class StoreWorker:
         return bool(self._idle.wait(timeout_s))
 
     def close(self) -> None:
-        """Waits for the batch that is being written; what waits behind it is not written."""
+        """Waits for the batch that is being written, but not for a server that says nothing; what
+        waits behind it is not written."""
         self._greenlet.kill()
-        self._pool.apply(self.store.close)
-        self._pool.kill()
+        with gevent.Timeout(CLOSE_S, False):
+            self._pool.apply(self.store.close)
+            self._pool.kill()
 
     def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Raises what the function raises; gevent's pool would print it to stderr as well."""
@@ -97,28 +114,41 @@ class StoreWorker:
             self._work.clear()
             while self._waiting:
                 gevent.sleep(GATHER_S)
-                self._write(self._waiting[: 1 if self._singly else BATCH_MAX])
+                # Whether a batch was committed whose end is not known, the store can tell of that
+                # very batch alone.
+                size = self._again or (1 if self._singly else BATCH_MAX)
+                self._write(self._waiting[:size])
             self._idle.set()
 
     def _write(self, batch: list[c.Command]) -> None:
         """In one transaction. Where one command is at fault, it must not hold up the others: each
         on its own then, and the faulty one is dropped, loudly."""
         self.batches += 1
+        self._since_s = now().mono_s
         try:
             answers = self._in_thread(self.store.apply, batch)
         except Exception as error:
             # Nothing of the batch was written: it was one transaction.
             if _may_pass(error):
-                if not self.trouble:
+                self._again = len(batch)
+                if not self._refusal:
                     self._alarm(c.Alarm("the database refuses to write", (("why", str(error)),)))
-                self.trouble = f"{type(error).__name__}: {error}"
+                self._refusal = f"{type(error).__name__}: {error}"
                 gevent.sleep(RETRY_S)
                 return
+            self._again = 0
             if len(batch) > 1:
                 self._singly = len(batch)
                 return
+            plain = _plain(batch[0])
+            if plain != batch[0]:
+                log.error("an outcome is written without its details", exc_info=error)
+                self._waiting[0] = plain
+                return
             answers = self._dropped(batch[0], error)
-        self.trouble = ""
+        finally:
+            self._since_s = None
+        self._refusal, self._again = "", 0
         self.commands += len(batch)
         self._singly = max(0, self._singly - len(batch))
         del self._waiting[: len(batch)]
@@ -146,6 +176,15 @@ def _caught(function: Callable[..., T], *arguments: Any) -> tuple[T | None, Exce
         return function(*arguments), None
     except Exception as error:
         return None, error
+
+
+def _plain(command: c.Command) -> c.Command:
+    """An outcome that cannot be written with all its details is better written without them than
+    not at all: its attempt would stay open, and its number busy, until the next start."""
+    if not isinstance(command, c.SaveOutcome):
+        return command
+    ending = Ending(command.ending.cause, answered=command.ending.answered)
+    return replace(command, ending=ending, promised_for=None, recording="")
 
 
 def _may_pass(error: Exception) -> bool:

@@ -10,79 +10,54 @@ import json
 import logging
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import gevent
 import gevent.event
 
 from duecall.core import commands as c
 from duecall.core import events as e
-from duecall.core.moment import Moment
-from duecall.core.outcome import Ending
-from duecall.core.site import Site
 from duecall.shell import originate_line as lines
 from duecall.shell import switch_events as heard
 from duecall.shell.esl_errors import LinkError
 from duecall.shell.esl_link import SILENCE_S, EslLink, LinkStatistics
-from duecall.shell.switch_calls import GRACE_S, SwitchCalls
+from duecall.shell.switch_calls import SwitchCalls, Wiring
 
 log = logging.getLogger(__name__)
 
 BACKOFF_S = (0.2, 10.0)
 STEADY_S = 5.0  # links that stood so long reset the pauses
-PING_S = 20.0
+PING_S = 5.0
+PING_ANSWERED_S = 10.0  # a switch that is later is stopped, or so busy that a rest helps it
 SETTLE_S = 0.4  # `show channels` reads a table that lags behind the calls by 0.2 s
 
 
-def _log_alarm(alarm: c.Alarm) -> None:
-    log.error("ALARM: %s %s", alarm.what, dict(alarm.fields))
-
-
 class Switch:
-    """emit: takes events, in order; may block; is never called from within a command.
-
-    find_ending: what the switch's call record says of an attempt, None where there is none.
-    password: of `site.switch.user`. root: the folder that relative folders of `site` are seen from.
-    """
+    """daemon_id: marks our channels. password: of `site.switch.user`. on_progress: for displays."""
 
     def __init__(
         self,
-        site: Site,
+        wiring: Wiring,
         daemon_id: str,
-        emit: Callable[[e.Event], None],
-        now: Callable[[], Moment],
         password: str,
-        root: Path,
         *,
-        find_ending: Callable[[str], Ending | None] = lambda attempt_id: None,
         on_progress: Callable[[heard.Progress], None] | None = None,
-        on_alarm: Callable[[c.Alarm], None] = _log_alarm,
-        grace_s: float = GRACE_S,
         backoff_s: tuple[float, float] = BACKOFF_S,
     ) -> None:
         self.core_uuid = ""  # of the FreeSWITCH process we last met
         self.load: heard.Load | None = None  # its last heartbeat
-        self._site = site
-        self._presence = lines.safe("the daemon's id", f"duecall:{daemon_id}")
-        self._emit = emit
-        self._now = now
+        self._site = wiring.site
+        self._emit = wiring.emit
+        self._now = wiring.now
+        self._on_alarm = wiring.alarm
         self._password = password
         self._on_progress = on_progress
-        self._on_alarm = on_alarm
         self._backoff_s = backoff_s
         self._jitter = random.Random()
+        self._presence = lines.safe("the daemon's id", f"duecall:{daemon_id}")
         self._ears = heard.SwitchEars(self._presence)
-        self._calls = SwitchCalls(
-            site,
-            root,
-            presence=self._presence,
-            ears=self._ears,
-            emit=emit,
-            now=now,
-            find_ending=find_ending,
-            alarm=on_alarm,
-            grace_s=grace_s,
-        )
+        self._calls = SwitchCalls(wiring, self._presence, self._ears, self._tell, self._stalled)
+        self._broken = gevent.event.Event()  # one of the links that stand is lost, or of no use
+        self._stall = ""  # why they are of no use, though none is lost
         self._event_link: EslLink | None = None
         self._supervisor: gevent.Greenlet | None = None
         self._down_reason = ""
@@ -131,8 +106,9 @@ class Switch:
         self._calls.end_channel(command.attempt_id, command.cause)
 
     def ask(self, attempt_id: str) -> None:
-        """CallEnded follows if the switch has no such channel: with what its call record says, else
-        with cause LOST. If it has one, or is not there, nothing does."""
+        """CallEnded follows if the switch has no such channel: with what is on disk of it, else
+        with cause LOST. If it has one: what was not told of it yet. If the switch is not there:
+        CallEnded where a call record says so, else nothing."""
         self._calls.ask(attempt_id)
 
     # ---- the links
@@ -164,11 +140,11 @@ class Switch:
         try:
             broken = self._connect(made)
             event_link, command_links = made[0], made[1:]
-            live, same_switch = self._meet(event_link, command_links[0])
+            up = self._meet(event_link, command_links[0])
             self._event_link, self._calls.links = event_link, command_links
             self._down_reason = ""
-            log.info("the switch is there: live=%d same_switch=%s", len(live), same_switch)
-            self._emit(e.SwitchUp(self._now(), live, same_switch))
+            log.info("the switch is there: live=%d same_switch=%s", len(up.live), up.same_switch)
+            self._emit(up)
             listener = gevent.spawn(self._listen, event_link)
             reason = self._watch(made, broken)
             self._calls.links = []
@@ -185,7 +161,8 @@ class Switch:
 
     def _connect(self, made: list[EslLink]) -> gevent.event.Event:
         """Adds the links to `made`, that of the events first. The event: one of them is lost."""
-        broken = gevent.event.Event()
+        broken = self._broken = gevent.event.Event()
+        self._stall = ""
         settings = self._site.switch
         for number in range(1 + settings.command_links):
             link = EslLink(
@@ -201,7 +178,7 @@ class Switch:
             link.lost.rawlink(lambda lost: broken.set())
         return broken
 
-    def _meet(self, events: EslLink, command: EslLink) -> tuple[frozenset[str], bool]:
+    def _meet(self, events: EslLink, command: EslLink) -> e.SwitchUp:
         """Who is it, and which of our calls live? From here on events wait for `_listen`."""
         core_uuid = command.api("global_getvar core_uuid").strip()
         same_switch = self.core_uuid in ("", core_uuid)
@@ -220,17 +197,30 @@ class Switch:
         )
         gevent.sleep(SETTLE_S)
         reply = command.api(f"show channels like {self._presence} as json")
-        return live_channels(reply, self._presence), same_switch
+        return e.SwitchUp(
+            self._now(),
+            live_channels(reply, self._presence),
+            same_switch,
+            live_channels(reply, f"{self._presence}:{lines.AGENT_PRESENCE}"),
+        )
 
     def _watch(self, links: list[EslLink], broken: gevent.event.Event) -> str:
         """Until a link is lost, or a command link is deaf; why."""
         try:
             while not broken.wait(PING_S):
                 for link in links[1:]:
-                    link.api("global_getvar core_uuid")
+                    link.api("global_getvar core_uuid", PING_ANSWERED_S)
         except LinkError as error:
             return str(error)
+        if self._stall:
+            return self._stall
         return next(link.lost_reason for link in links if link.lost.is_set())
+
+    def _stalled(self, why: str) -> None:
+        """The switch takes our commands and does not answer: the links are as good as lost."""
+        if not self._broken.is_set():
+            self._stall = why
+            self._broken.set()
 
     def _drop(self, links: list[EslLink]) -> None:
         self._calls.links, self._event_link = [], None
@@ -251,9 +241,11 @@ class Switch:
     def _tell(self, news: heard.News) -> None:
         if isinstance(news, e.Event):
             if isinstance(news, e.CallEnded):
-                self._calls.agent_done(news.attempt_id, still_rings=True)
-            elif isinstance(news, (e.AgentAnswered, e.AgentFailed)):
+                self._calls.callee_gone(news.attempt_id)
+            elif isinstance(news, e.AgentAnswered):
                 self._calls.agent_done(news.attempt_id)
+            elif isinstance(news, e.AgentFailed):
+                self._calls.agent_done(news.attempt_id, news.leg_id)
             self._emit(news)
         elif isinstance(news, heard.JobFailed):
             self._calls.job_failed(news)

@@ -6,15 +6,18 @@ the dialer asks later, and the switch, its call record, or nobody at all (cause 
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import wave
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gevent
+import gevent.lock
 import gevent.pool
 
 from duecall.core import commands as c
@@ -24,10 +27,10 @@ from duecall.core.outcome import LOST, NOT_SENT, Ending
 from duecall.core.site import Site
 from duecall.shell import originate_line as lines
 from duecall.shell.esl_command import accepted
-from duecall.shell.esl_errors import CommandRefused, LinkError, NotReady
+from duecall.shell.esl_errors import CommandRefused, CommandTimeout, LinkError, NotReady
 from duecall.shell.esl_link import EslLink
 from duecall.shell.freeswitch_install import hold_music_path
-from duecall.shell.switch_events import JobFailed, SwitchEars
+from duecall.shell.switch_events import JobFailed, News, SwitchEars
 
 log = logging.getLogger(__name__)
 
@@ -35,43 +38,68 @@ log = logging.getLogger(__name__)
 # The two are told by different threads of the switch, in any order.
 GRACE_S = 2.0
 UNANSWERED_GRACE_S = 5.0  # the same, where the switch never acknowledged the originate
+# A switch that is stopped takes nothing, yet its socket does, and all that lies there is carried
+# out when it goes on: so nothing more is sent to one that is silent for so long.
+ACKNOWLEDGED_S = 5.0
+ASKED_AT_ONCE = 8  # after a reconnection there may be thousands to ask after: calls go before
 HANG_UP_TRIES = 8  # a channel that is still being made cannot be ended yet
 HANG_UP_AGAIN_S = 0.5
 SENT_MAX = 20_000
 MUSIC_S = 30.0  # taken for the length of hold music that is no WAV file
 
 
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the part of the daemon that talks with the switch is joined to.
+
+    root: the folder that relative folders of `site` are seen from. emit: takes events, in order;
+    may block; is never called from within a command. find_ending: what is on disk of an attempt
+    whose channel is gone. find_record: what its call record says, which is only written when the
+    call is over; None where there is none.
+    """
+
+    site: Site
+    root: Path
+    emit: Callable[[e.Event], None]
+    now: Callable[[], Moment]
+    alarm: Callable[[c.Alarm], None]
+    find_ending: Callable[[str], Ending | None] = lambda attempt_id: None
+    find_record: Callable[[str], Ending | None] = lambda attempt_id: None
+    grace_s: float = GRACE_S
+
+
 class SwitchCalls:
     """links: those that carry commands, none while the switch is not there; kept by the Switch.
 
-    find_ending: what the switch's call record says of an attempt, None where there is none.
+    tell: takes what was found out of a channel that lives. stalled: the switch does not take what
+    it is told any more.
     """
 
     def __init__(
         self,
-        site: Site,
-        root: Path,
-        *,
+        wiring: Wiring,
         presence: str,
         ears: SwitchEars,
-        emit: Callable[[e.Event], None],
-        now: Callable[[], Moment],
-        find_ending: Callable[[str], Ending | None],
-        alarm: Callable[[c.Alarm], None],
-        grace_s: float = GRACE_S,
+        tell: Callable[[News], None],
+        stalled: Callable[[str], None],
     ) -> None:
         self.links: list[EslLink] = []
-        self._site = site
-        self._root = root
+        self._site = wiring.site
+        self._root = wiring.root
+        self._emit = wiring.emit
+        self._now = wiring.now
+        self._alarm = wiring.alarm
+        self._find_ending = wiring.find_ending
+        self._find_record = wiring.find_record
+        self._grace_s = wiring.grace_s
         self._presence = presence
         self._ears = ears
-        self._emit = emit
-        self._now = now
-        self._find_ending = find_ending
-        self._alarm = alarm
-        self._grace_s = grace_s
+        self._tell = tell
+        self._stalled = stalled
+        self._music = hold_music_path(wiring.site, wiring.root)
         self._sent: OrderedDict[str, bool] = OrderedDict()  # attempt id -> acknowledged
         self._agents: dict[str, str] = {}  # attempt id -> the agent's leg that is being rung
+        self._asking = gevent.lock.BoundedSemaphore(ASKED_AT_ONCE)
         self._tasks = gevent.pool.Group()
 
     def stop(self) -> None:
@@ -106,10 +134,15 @@ class SwitchCalls:
         """The channel's own CHANNEL_HANGUP_COMPLETE knows more: give it time, and the last word."""
         self._do(self._job_failed, news)
 
-    def agent_done(self, attempt_id: str, *, still_rings: bool = False) -> None:
-        """The agent's call came to something. still_rings: end it, its callee has gone."""
+    def agent_done(self, attempt_id: str, leg_id: str = "") -> None:
+        """An agent's call came to something. leg_id: that of this agent only."""
+        if leg_id in ("", self._agents.get(attempt_id)):
+            self._agents.pop(attempt_id, None)
+
+    def callee_gone(self, attempt_id: str) -> None:
+        """The agent who is rung for this callee is rung in vain."""
         leg_id = self._agents.pop(attempt_id, None)
-        if leg_id is not None and still_rings:
+        if leg_id is not None:
             self._do(self._end_channel, leg_id, "ORIGINATOR_CANCEL")
 
     # ---- placing calls
@@ -128,13 +161,15 @@ class SwitchCalls:
             self._not_placed(attempt_id, NOT_SENT)
             return
         try:
-            accepted(pending.wait())
+            accepted(pending.wait(ACKNOWLEDGED_S))
         except CommandRefused as error:
             self._say("the switch refused a call", attempt=attempt_id, error=str(error))
             self._not_placed(attempt_id, "SWITCH_REFUSED")
         except LinkError as error:
             # It may ring: nobody sends it again; the dialer asks when the switch is back.
             log.warning("an originate is unanswered: attempt=%s error=%s", attempt_id, error)
+            if isinstance(error, CommandTimeout):
+                self._stalled(str(error))
         else:
             self._sent[attempt_id] = True
             self._emit(e.CallAccepted(self._now(), attempt_id))
@@ -162,7 +197,7 @@ class SwitchCalls:
             line = lines.call_agent(
                 command, profile=self._site.switch.sip_profile, presence=self._presence
             )
-            if command.music:
+            if command.music and not self._ears.leg(command.attempt_id).music:
                 self._play_music(command.attempt_id)
             if self._ears.leg(command.attempt_id).closed:
                 return  # the callee went while the music was started
@@ -171,17 +206,16 @@ class SwitchCalls:
         except (NotReady, CommandRefused, ValueError) as error:
             self._say("an agent was not rung", attempt=command.attempt_id, error=str(error))
             if self._ears.close(command.leg_id):
-                self._emit(e.AgentFailed(self._now(), command.attempt_id, NOT_SENT))
+                self._emit(e.AgentFailed(self._now(), command.attempt_id, NOT_SENT, command.leg_id))
         except LinkError as error:
             log.warning("an agent's call is unanswered: leg=%s error=%s", command.leg_id, error)
 
     def _play_music(self, attempt_id: str) -> None:
         """Without music the transfer still works: a fault here is no reason to stop."""
-        music = hold_music_path(self._site, self._root)
         wait_s = max((group.wait for group in self._site.agents.values()), default=60)
-        times = math.ceil((wait_s + lines.PARK_GRACE_S) / length_s(music))
+        times = math.ceil((wait_s + lines.PARK_GRACE_S) / length_s(self._music))
         try:
-            line = lines.hold_music(attempt_id, music, min(lines.SOUNDS_MAX, times))
+            line = lines.hold_music(attempt_id, self._music, min(lines.SOUNDS_MAX, times))
             reply = self._link().api(line)
             if not reply.startswith("+OK"):
                 log.warning("no hold music: attempt=%s reply=%s", attempt_id, reply.strip())
@@ -219,18 +253,31 @@ class SwitchCalls:
         told_before = leg.closed  # and yet we are asked: the dialer did not take it in
         try:
             if self._exists(attempt_id):
+                self._look_at(attempt_id)
                 return
             # It may have ended just now, its last event on the way; or not have begun yet.
             unanswered = self._sent.get(attempt_id) is False
             gevent.sleep(max(self._grace_s, UNANSWERED_GRACE_S if unanswered else 0.0))
             if (leg.closed and not told_before) or self._exists(attempt_id):
                 return
+            ending = self._find_ending(attempt_id)
         except (LinkError, ValueError) as error:
-            log.warning("the switch could not be asked: attempt=%s error=%s", attempt_id, error)
-            return
-        ending = self._find_ending(attempt_id)
-        self._ears.close(attempt_id, lost=ending is None)
+            # Who cannot be asked may have written it down.
+            ending = self._find_record(attempt_id)
+            if ending is None:
+                log.info("the switch could not be asked: attempt=%s error=%s", attempt_id, error)
+                return
+        self._ears.close(attempt_id, lost=ending is None or ending.cause == LOST)
         self._emit(e.CallEnded(self._now(), attempt_id, ending or Ending(LOST)))
+
+    def _look_at(self, attempt_id: str) -> None:
+        """The channel lives: what has become of it that nobody told us?"""
+        reply = self._asked(lines.dump(attempt_id))
+        if not reply.startswith("{"):
+            return  # it has hung up, and its script has not returned yet: its end will be told
+        for news in self._ears.see(json.loads(reply), str(self._music), self._now()):
+            log.info("found by asking: attempt=%s news=%s", attempt_id, type(news).__name__)
+            self._tell(news)
 
     def _job_failed(self, news: JobFailed) -> None:
         gevent.sleep(self._grace_s)
@@ -247,7 +294,12 @@ class SwitchCalls:
             self._emit(event)
 
     def _exists(self, channel_id: str) -> bool:
-        return self._link().api(lines.exists(channel_id)).strip() == "true"
+        return self._asked(lines.exists(channel_id)).strip() == "true"
+
+    def _asked(self, line: str) -> str:
+        """The answer to a question that can wait."""
+        with self._asking:
+            return self._link().api(line)
 
     # ---- small things
 

@@ -102,6 +102,7 @@ class Leg:
     bridged: bool = False
     closed: bool = False
     lost: bool = False  # closed without evidence
+    music: bool = False  # was heard to play, when somebody asked
 
 
 class SwitchEars:
@@ -149,16 +150,43 @@ class SwitchEars:
         leg.closed, leg.lost = True, lost
         return True
 
+    def see(self, dump: Headers, music: str, at: Moment) -> list[News]:
+        """What a callee's channel that lives (`uuid_dump`) says that no event has told yet: events
+        get lost, and a daemon that was killed heard none. music: the hold music's path."""
+        attempt = text(dump, "Unique-ID")
+        if text(dump, "Channel-Presence-Data") != self._presence:
+            return []
+        leg = self.leg(attempt)
+        leg.heard = True
+        if leg.closed:
+            return self._stray(leg, attempt)
+        news: list[News] = []
+        if text(dump, "Answer-State") == "answered" and not leg.answered:
+            leg.answered = True
+            news.append(e.CallAnswered(at, attempt))
+        if text(dump, "variable_bridge_uuid"):
+            if not leg.bridged:
+                leg.bridged = True
+                news.append(e.AgentAnswered(at, attempt))
+            return news
+        application = text(dump, "variable_current_application")
+        plays = application == "playback" and text(dump, "variable_current_application_data")
+        leg.music = bool(plays) and music in str(plays)
+        if (application == "park" or leg.music) and not leg.parked:
+            leg.parked = True
+            result = _result(text(dump, "variable_" + contract.RESULT_VARIABLE), attempt)
+            if result is None:
+                return [ParkedInVain(attempt)]
+            news.append(e.CallParked(at, attempt, result, _waited_s(dump, result)))
+        return news
+
     # ---- the callee's channel
 
     def _on_callee(self, name: str, attempt: str, event: Headers, at: Moment) -> list[News]:
         leg = self.leg(attempt)
         leg.heard = True
         if leg.closed:
-            if leg.lost and name != "CHANNEL_HANGUP_COMPLETE":
-                leg.lost = False  # say so once
-                return [StrayChannel(attempt, "its attempt was settled as unknown")]
-            return []
+            return [] if name == "CHANNEL_HANGUP_COMPLETE" else self._stray(leg, attempt)
         if name in ("CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA") and not leg.rang:
             leg.rang = True
             return [e.CallRang(at, attempt)]
@@ -181,6 +209,12 @@ class SwitchEars:
             return [e.CallEnded(at, attempt, ending)]
         return []
 
+    def _stray(self, leg: Leg, attempt: str) -> list[News]:
+        if not leg.lost:
+            return []
+        leg.lost = False  # say so once
+        return [StrayChannel(attempt, "its attempt was settled as unknown")]
+
     # ---- an agent's channel
 
     def _on_agent(self, name: str, leg_id: str, event: Headers, at: Moment) -> list[News]:
@@ -199,7 +233,7 @@ class SwitchEars:
             leg.closed = True
             if leg.bridged or text(event, "variable_bridge_uuid") or self.leg(attempt).closed:
                 return []
-            return [e.AgentFailed(at, attempt, _cause(text(event, "Hangup-Cause")))]
+            return [e.AgentFailed(at, attempt, _cause(text(event, "Hangup-Cause")), leg_id)]
         return []
 
     # ---- the job that placed a call
@@ -228,7 +262,7 @@ class SwitchEars:
         leg.closed = True
         if self.leg(callee[1]).closed:
             return []
-        return [e.AgentFailed(at, callee[1], cause)]
+        return [e.AgentFailed(at, callee[1], cause, job)]
 
 
 def ending_of(variable: Callable[[str], str], attempt_id: str) -> Ending:
@@ -272,6 +306,15 @@ def _result(value: str, attempt_id: str) -> contract.Result | None:
 
 def _cause(value: str) -> str:
     return value if _CAUSE.match(value) else "UNSPECIFIED"
+
+
+def _waited_s(dump: Headers, result: contract.Result) -> float:
+    """Since the dialogue was over, by the switch's own clock: ours may have been set since."""
+    answered_us = text(dump, "Caller-Channel-Answered-Time")
+    now_us = text(dump, "Event-Date-Timestamp")
+    if not (answered_us.isdigit() and now_us.isdigit() and int(answered_us)):
+        return 0.0
+    return max(0.0, (int(now_us) - int(answered_us)) / 1e6 - result.talk_ms / 1000)
 
 
 def _progress(event: Headers, channel_id: str) -> list[News]:

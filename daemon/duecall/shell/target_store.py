@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,10 +38,14 @@ TARGET_JOINS = "JOIN account a ON a.id = t.account_id JOIN contact c ON c.id = a
 
 TAKE = f"""SELECT {TARGET_COLUMNS} FROM target t {TARGET_JOINS}
     WHERE t.campaign_id = ? AND t.state = 'ready' ORDER BY t.rank LIMIT ?"""
-FALLEN_DUE = """SELECT id FROM target WHERE campaign_id = ? AND state = 'waiting'
-    AND due_at <= ? ORDER BY due_at, rank LIMIT ?"""
+FALLEN_DUE = """SELECT t.id FROM target t WHERE t.campaign_id = ? AND t.state = 'waiting'
+    AND t.due_at <= ? ORDER BY t.due_at, t.rank LIMIT ?"""
 NEXT_DUE = """SELECT due_at FROM target WHERE campaign_id = ? AND state = 'waiting'
     ORDER BY due_at LIMIT 1"""
+HELD_BY = """SELECT id FROM target WHERE campaign_id IN (SELECT id FROM campaign
+    WHERE lender_id = ?) AND state = 'held' AND held_by = ?"""
+STOPPABLE = """SELECT id, state FROM target WHERE lender_id = ? AND phone_hash = ?
+    AND state IN ('new', 'waiting', 'ready', 'held') ORDER BY id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ class TargetStore:
     def take_due(self, campaign: CampaignKey, now: datetime, limit: int) -> list[TargetRow]:
         """Up to `limit` that are due at `now`, in rank order, marked held by this daemon."""
         self._promote(campaign, now)
-        rows = self._database.run(TAKE, (campaign.id, limit)).fetchall()
+        sql = TAKE + self._database.claiming
+        rows = self._database.run(sql, (campaign.id, limit)).fetchall()
         taken, unreadable = [], []
         for row in rows:
             try:
@@ -113,7 +119,8 @@ class TargetStore:
         return found
 
     def _promote(self, campaign: CampaignKey, now: datetime) -> None:
-        fallen = self._database.run(FALLEN_DUE, (campaign.id, to_us(now), PROMOTE_MAX))
+        sql = FALLEN_DUE + self._database.claiming
+        fallen = self._database.run(sql, (campaign.id, to_us(now), PROMOTE_MAX))
         self._move([row[0] for row in fallen.fetchall()], S.WAITING, S.READY, due_at=None)
 
     def next_due(self, campaign: CampaignKey) -> datetime | None:
@@ -138,39 +145,44 @@ class TargetStore:
         return moved
 
     def release(self, ids: Sequence[int]) -> None:
-        """Give held ones back unchanged; others are left as they are."""
-        self._move(ids, S.HELD, S.READY, held_by="")
+        """Give those that this daemon holds back unchanged; others are left as they are."""
+        self._move(ids, S.HELD, S.READY, mine=True, held_by="")
 
     def defer(self, target_id: int, until: datetime | None, reason: str) -> None:
-        """Not before `until`; None: never in this campaign. One that is being called is left."""
+        """Not before `until`; None: never in this campaign. One that is being called, or that
+        another daemon holds by now, is left."""
         for old in (S.HELD, S.READY, S.WAITING, S.NEW):
+            mine = old is S.HELD
             if until is None:
-                moved = self._move([target_id], old, S.DONE, reason=reason, held_by="")
+                moved = self._move([target_id], old, S.DONE, mine=mine, reason=reason, held_by="")
             else:
-                moved = self._move(
-                    [target_id], old, S.WAITING, due_at=to_us(until), reason=reason, held_by=""
-                )
+                due = {"due_at": to_us(until), "reason": reason, "held_by": ""}
+                moved = self._move([target_id], old, S.WAITING, mine=mine, **due)
             if moved:
                 return
 
-    def recover_held(self) -> int:
-        """At start: what an earlier life of this daemon held is ready again. How many."""
-        sql = """SELECT id FROM target WHERE campaign_id IN (SELECT id FROM campaign
-            WHERE lender_id = ?) AND state = 'held' AND held_by = ?"""
-        ids = [row[0] for row in self._database.run(sql, (self._lender, self._daemon)).fetchall()]
+    def give_back(self, daemon: str) -> int:
+        """What that daemon held is ready again: it is gone, or this is its next life. How many."""
+        ids = [row[0] for row in self._database.run(HELD_BY, (self._lender, daemon)).fetchall()]
         return self._move(ids, S.HELD, S.READY, held_by="")
 
     def stop_number(self, phone_hash: str, reason: str) -> None:
-        """All targets of a number, in every campaign, that nobody is busy with: done."""
-        sql = """SELECT id, state FROM target WHERE lender_id = ? AND phone_hash = ?
-            AND state IN ('new', 'waiting', 'ready')"""
+        """All targets of a number, in every campaign, that are not being called: done. Those that
+        any daemon holds, too: an attempt is durable before this, or never will be."""
+        sql = STOPPABLE + self._database.keeping
         for target_id, state in self._database.run(sql, (self._lender, phone_hash)).fetchall():
-            self._move([target_id], S(state), S.DONE, reason=reason)
+            self._move([target_id], S(state), S.DONE, reason=reason, held_by="")
 
-    def begin_call(self, target_id: int) -> None:
-        """HELD -> CALLING, one try more: an attempt counts from the moment it is saved."""
-        self._move([target_id], S.HELD, S.CALLING)
-        self._database.run("UPDATE target SET tries = tries + 1 WHERE id = ?", (target_id,))
+    def begin_call(self, target_id: int, phone_hash: str) -> bool:
+        """HELD -> CALLING, one try more: an attempt counts from the moment it is saved. False: it
+        was taken away from this daemon, or has another number, since it was looked at."""
+        sql = """UPDATE target SET state = 'calling', tries = tries + 1
+            WHERE id = ? AND state = 'held' AND held_by = ? AND phone_hash = ?
+            RETURNING campaign_id"""
+        found = self._database.run(sql, (target_id, self._daemon, phone_hash)).fetchall()
+        for (campaign_id,) in found:
+            self._database.moved(self._lender, campaign_id, S.HELD, S.CALLING)
+        return bool(found)
 
     def end_call(
         self,
@@ -181,50 +193,54 @@ class TargetStore:
         reason: str,
     ) -> tuple[int, int]:
         """CALLING -> WAITING or DONE, and the outcome into its past. Its (campaign, account)."""
-        campaign_id, account_id, outcomes = self._database.run(
-            "SELECT campaign_id, account_id, outcomes FROM target WHERE id = ?", (target_id,)
+        campaign_id, account_id, outcomes, state = self._database.run(
+            "SELECT campaign_id, account_id, outcomes, state FROM target WHERE id = ?",
+            (target_id,),
         ).fetchone()
         by_outcome = json.loads(outcomes)
         by_outcome[outcome.value] = by_outcome.get(outcome.value, 0) + 1
         changes: dict[str, Any] = {
-            "counted": int(outcome.counts),
             "outcomes": json.dumps(by_outcome),
             "last_at": to_us(at),
             "last_outcome": outcome.value,
         }
+        if state == S.CALLING.value:
+            new = S.DONE if next_due is None else S.WAITING
+            changes |= {"state": new.value, "reason": reason, "held_by": ""}
+            if next_due is not None:
+                changes["due_at"] = to_us(next_due)
+            self._database.moved(self._lender, campaign_id, S.CALLING, new)
+            if new is S.DONE:
+                self._database.count(self._lender, campaign_id, "done", reason)
+        names = ", ".join(f"{name} = ?" for name in changes)
         self._database.run(
-            "UPDATE target SET counted = counted + ?, outcomes = ?, last_at = ?, last_outcome = ?"
-            " WHERE id = ?",
-            (*changes.values(), target_id),
+            f"UPDATE target SET counted = counted + ?, {names} WHERE id = ?",
+            (int(outcome.counts), *changes.values(), target_id),
         )
-        if next_due is None:
-            self._move([target_id], S.CALLING, S.DONE, reason=reason, held_by="")
-        else:
-            self._move(
-                [target_id], S.CALLING, S.WAITING, due_at=to_us(next_due), reason=reason, held_by=""
-            )
         return campaign_id, account_id
 
-    def _move(self, ids: Sequence[int], old: S, new: S, **columns: Any) -> int:
-        """Those of the ids that are in state `old` go to `new`; the tally follows. How many."""
+    def _move(
+        self, ids: Sequence[int], old: S, new: S, *, mine: bool = False, **columns: Any
+    ) -> int:
+        """Those of the ids that are in state `old` go to `new`; the tally follows. How many.
+
+        mine: only those that this daemon holds.
+        """
         names = ", ".join(f"{name} = ?" for name in ("state", *columns))
+        whose, holder = (" AND held_by = ?", (self._daemon,)) if mine else ("", ())
         moved = 0
         for some in chunks(ids):
+            sql = f"""UPDATE target SET {names} WHERE id IN ({marks(some)}) AND state = ?{whose}
+                RETURNING campaign_id"""
+            values = (new.value, *columns.values(), *some, old.value, *holder)
             # By campaign, for the tally is kept by it; mostly there is but one.
-            found: dict[int, list[int]] = {}
-            sql = f"SELECT id, campaign_id FROM target WHERE id IN ({marks(some)}) AND state = ?"
-            for target_id, campaign_id in self._database.run(sql, (*some, old.value)).fetchall():
-                found.setdefault(campaign_id, []).append(target_id)
-            for campaign_id, theirs in found.items():
-                self._database.run(
-                    f"UPDATE target SET {names} WHERE id IN ({marks(theirs)})",
-                    (new.value, *columns.values(), *theirs),
-                )
-                self._database.moved(self._lender, campaign_id, old, new, len(theirs))
+            found = Counter(campaign for (campaign,) in self._database.run(sql, values).fetchall())
+            for campaign_id, count in found.items():
+                self._database.moved(self._lender, campaign_id, old, new, count)
                 if new is S.DONE:
                     reason = columns.get("reason", "")
-                    self._database.count(self._lender, campaign_id, "done", reason, len(theirs))
-                moved += len(theirs)
+                    self._database.count(self._lender, campaign_id, "done", reason, count)
+                moved += count
         return moved
 
     def read_target(self, campaign: str, row: Sequence[Any]) -> TargetRow:
@@ -249,13 +265,38 @@ class TargetStore:
                 fields=account["fields"],
             ),
             phone_hash=phone_hash,
-            past=Past(
-                tries=tries,
-                counted=counted,
-                by_outcome={Outcome(name): n for name, n in json.loads(outcomes).items()},
-                last_at=maybe_from_us(last_at),
-            ),
+            past=_past(tries, counted, outcomes, last_at),
         )
+
+    def unread_target(self, campaign: str, row: Sequence[Any]) -> TargetRow:
+        """row: TARGET_COLUMNS of one that cannot be opened. All that is not sealed, for its last
+        attempt has to be settled."""
+        target_id, phone_hash, tries, counted, outcomes, last_at = row[:6]
+        balance_minor, currency, interest_rate, due_date = row[8:12]
+        return TargetRow(
+            id=target_id,
+            lender=self._lender_name,
+            campaign=campaign,
+            contact=Contact(name="", phone=""),
+            account=Account(
+                contract_number="",
+                balance_minor=balance_minor,
+                currency=currency,
+                interest_rate=interest_rate,
+                due_date=date.fromisoformat(due_date),
+            ),
+            phone_hash=phone_hash,
+            past=_past(tries, counted, outcomes, last_at),
+        )
+
+
+def _past(tries: int, counted: int, outcomes: str, last_at: int | None) -> Past:
+    return Past(
+        tries=tries,
+        counted=counted,
+        by_outcome={Outcome(name): n for name, n in json.loads(outcomes).items()},
+        last_at=maybe_from_us(last_at),
+    )
 
 
 def before_its_last_try(past: Past) -> Past:
