@@ -24,9 +24,9 @@ AMOUNTS = Amounts(
     cuts=1,
     tears=1,
     stalls=1,
-    frozen_max_s=4.0,
+    frozen_max_s=3.0,
 )
-SEED, CONTACTS = 7, 36
+SEED, CONTACTS = 7, 28
 
 
 @pytest.mark.timeout(400)
@@ -34,7 +34,7 @@ def test_nothing_is_lost_and_nothing_twice(switch_kind: SwitchKind, tmp_path: Pa
     database: DatabaseKind = "sqlite"
     amounts = AMOUNTS
     if switch_kind == "freeswitch" and not why_no_postgres():
-        database, amounts = "postgres", replace(AMOUNTS, database_kills=2, database_freezes=1)
+        database, amounts = "postgres", replace(AMOUNTS, database_kills=1, database_freezes=1)
     settings = Settings(tmp_path, switch_kind, amounts, SEED, CONTACTS, database)
     result = ChaosRun(settings).run()
     assert result.verdict.violations == [], f"all logs: {tmp_path}"
