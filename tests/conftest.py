@@ -11,6 +11,7 @@ from duecall.shell.freeswitch_layout import find_freeswitch, why_no_freeswitch
 from tests.postgres_server import PostgresServer, why_no_postgres
 
 KINDS = ("pocket", "freeswitch")
+SLOW = ("e2e", "chaos", "freeswitch", "pocket_switch")  # folders; their calls take real time
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +54,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if wanted in ("all", kind):
             params.append(pytest.param(kind, marks=marks))
     metafunc.parametrize("switch_kind", params, scope="module")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones begin first: side by side with the others nobody waits for them at the end."""
+
+    def turn(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return SLOW.index(folder) if folder in SLOW else len(SLOW)
+
+    items.sort(key=turn)
 
 
 def _has_pjsip() -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pocket.channel")
 _LOOK_EVERY_S = 0.02
+_SOUND_DOWN_S = 0.5
 _BYE_S = 2.0  # a main thread that does not come to say it ends none of its scripts
 
 
@@ -119,6 +120,7 @@ class Channel:
         self._thread: threading.Thread | None = None
         self._finished = False
         self._line_is_down = threading.Event()
+        self._sound_ends = False  # mostly the far end has hung up; line_ended follows at once
         self.give_up_at: float | None = None  # monotonic; originate_timeout
 
     # ---- the line reports (main thread)
@@ -164,6 +166,10 @@ class Channel:
             self.digits.append(digit)
             self.dialed += digit
             self.changed.notify_all()
+
+    def sound_ends(self) -> None:
+        """The line takes the sound down, and may be some time about it."""
+        self._sound_ends = True
 
     def line_ended(self, cause: str, variables: dict[str, str]) -> None:
         """The far end, or the network, ended it."""
@@ -278,6 +284,8 @@ class Channel:
             # FreeSWITCH looks at a call each 20 ms: who hangs up in the breath he answers in is a
             # failed originate, and his script never runs.
             self.wait(_LOOK_EVERY_S, lambda: False)
+            if self._sound_ends:
+                self.wait(_SOUND_DOWN_S, lambda: False)
             if not self.cause:
                 self._reply(f"+OK {self.uuid}\n")
                 self._run_all()

@@ -293,6 +293,7 @@ class SipLine:
 
     def on_media_ends(self) -> None:
         """PJSIP is about to take the sound's socket away: nothing may be sent on it meanwhile."""
+        self._channel.sound_ends()
         if self._port is not None and self._audio is not None:
             self._port.stopTransmit(self._audio)
             self._audio = None
