@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from duecall.shell.loopback_site import SwitchKind
 from sipp_scenarios.number_plan import Row
 from tests.e2e.test_faults import books_hold, open_attempts
 from tests.e2e.world import NUMBERS, RETRIED, World, rows_with
+from tests.small_disk import small_disk
 
 CPS = 2
 DISK_MB = 24
@@ -178,32 +178,22 @@ def test_a_database_that_another_program_holds_is_waited_for(world: World) -> No
 
 
 @pytest.fixture
-def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("small-disk")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True)
-    except OSError as error:
-        pytest.skip(f"cannot mount a tmpfs: {error}")
-    if done.returncode:
-        pytest.skip(f"cannot mount a tmpfs: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def full_soon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with small_disk(tmp_path_factory.mktemp("small-disk"), DISK_MB * 1024) as disk:
+        yield disk
 
 
 def test_a_full_disk_stops_the_calling_and_nothing_else(
-    switch_kind: SwitchKind, tmp_path_factory: pytest.TempPathFactory, small_disk: Path
+    switch_kind: SwitchKind, tmp_path_factory: pytest.TempPathFactory, full_soon: Path
 ) -> None:
     """The disk of the database alone; sounds and call records are elsewhere."""
     folder = tmp_path_factory.mktemp(f"full-disk-{switch_kind}")
     rows = rows_with("listens", "presses-9", "presses-2", "busy")
-    (folder / "var").symlink_to(small_disk)
+    (folder / "var").symlink_to(full_soon)
     with World(folder, switch_kind, rows, calls_per_second=1) as world:
         world.start_everything()
         world.wait(lambda s: s["live"].get("answered", 0) >= 1)
-        ballast = small_disk / "ballast"
+        ballast = full_soon / "ballast"
         _fill(ballast)
         full = world.wait(lambda s: s["database"], timeout_s=60)
         assert "full" in full["database"]

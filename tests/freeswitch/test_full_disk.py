@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from fs_scripts import contract
 from fs_scripts.contract import Brief, KeyAction, Step
 from tests.freeswitch.conftest import Switch
+from tests.small_disk import small_disk
 
 pytestmark = pytest.mark.freeswitch
 
@@ -21,17 +21,8 @@ DISK_KB = 32  # a second of stereo sound
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "tiny"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_KB}k", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True)
-    except OSError as error:
-        pytest.skip(f"cannot mount a tmpfs: {error}")
-    if done.returncode:
-        pytest.skip(f"cannot mount a tmpfs: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(folder, DISK_KB) as disk:
+        yield disk
 
 
 def test_the_call_goes_on_when_the_recording_cannot(switch: Switch, tiny_disk: Path) -> None:

@@ -13,6 +13,7 @@ from duecall.shell import switch as switch_module
 from tests.postgres_server import why_no_postgres
 from tests.shell import store_world
 from tests.shell.fake_switch import FakeSwitch
+from tests.shell.service_world import Daemon
 from tests.shell.switch_world import World
 
 
@@ -40,15 +41,26 @@ def world(
         one.switch.stop()
 
 
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """The service as a greenlet of this process, on a store of its own."""
+    daemon = Daemon(tmp_path)
+    yield daemon
+    if not daemon.running.dead:
+        daemon.stop()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that uses `database` runs on SQLite and on PostgreSQL; one of the marks `sqlite` and
     `postgres` says where it has a meaning alone."""
     if "database" not in metafunc.fixturenames:
         return
     found = metafunc.definition.get_closest_marker
-    skip = pytest.mark.skipif(bool(why_no_postgres()), reason=why_no_postgres() or "-")
+    why = why_no_postgres()
     kinds = [
-        pytest.param(kind, marks=[skip] if kind == "postgres" else [])
+        pytest.param(
+            kind, marks=[pytest.mark.skip(reason=why)] if why and kind == "postgres" else []
+        )
         for kind in ("sqlite", "postgres")
         if not found("sqlite" if kind == "postgres" else "postgres")
     ]

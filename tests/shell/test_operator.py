@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import gevent
 import pytest
@@ -20,14 +18,6 @@ from tests.shell import store_world as build
 from tests.shell.service_world import Daemon, until
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path)
-    yield daemon
-    if not daemon.running.dead:
-        daemon.stop()
 
 
 def state(daemon: Daemon) -> str:

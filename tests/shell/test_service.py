@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,6 @@ from tests.shell import store_world as build
 from tests.shell.service_world import Daemon, campaign, until
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path)
-    yield daemon
-    if not daemon.running.dead:
-        daemon.stop()
 
 
 QUICK = [{"text": "xin chào"}]  # the same words for all: one sound
