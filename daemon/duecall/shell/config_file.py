@@ -35,7 +35,7 @@ def load_campaign(path: Path, site: Site | None) -> Campaign:
     for place, problem, allowed, spot in config_references.of_campaign(tree, path.parent, site):
         faults.append(_fault(path, tree, place, problem, allowed, spot))
     config_references.make_absolute(tree, path.parent)
-    return _validated(Campaign, path, tree, faults, unnamed=not named)
+    return validated(Campaign, path, tree, faults, unnamed=not named)
 
 
 def load_site(path: Path) -> Site:
@@ -45,11 +45,11 @@ def load_site(path: Path) -> Site:
     for place, problem, allowed, spot in config_references.of_site(tree, path.parent):
         faults.append(_fault(path, tree, place, problem, allowed, spot))
     return config_references.absolute_site(
-        _validated(Site, path, tree, faults), path.resolve().parent
+        validated(Site, path, tree, faults), path.resolve().parent
     )
 
 
-def _validated(
+def validated(
     model: type[M], path: Path, tree: Tree, faults: list[Fault], *, unnamed: bool = False
 ) -> M:
     value: M | None = None

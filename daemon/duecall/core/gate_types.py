@@ -1,0 +1,103 @@
+"""What the gate is asked, what it needs to know, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from duecall.core.call_events import CallKey
+from duecall.core.rule_pack import LineKind, Purpose
+from duecall.core.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What all calls of one kind of one campaign have in common.
+
+    channels: bits of core/call_events.py, all that the call may become (a recorded message that can
+    end at an agent is both). zone: of the lender's books. label: the name shown beside the number.
+    """
+
+    campaign: str
+    channels: int
+    ring_s: int
+    zone: str
+    purpose: Purpose = "collection"
+    label: str = ""
+
+
+class Tally(NamedTuple):
+    """Live answers and those abandoned, within the window of this abandonment rule."""
+
+    rule: str
+    live: int
+    abandoned: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedCall:
+    """A call that somebody wants to make. zones: where the callee may be (law_hours.zones_of).
+
+    line: what the number is, empty where that is not known. regions: ISO 3166-2, empty where not
+    known. consents: those on file and valid now. flags: what is noted of the contact.
+    """
+
+    conduct: Conduct
+    keys: tuple[CallKey, ...]
+    zones: tuple[str, ...]
+    line: LineKind | Literal[""] = ""
+    regions: frozenset[str] = frozenset()
+    consents: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
+    abandoned: tuple[Tally, ...] = ()
+
+
+class Stop(NamedTuple):
+    """Do not call. kind: dnc, opt_out, dispute, bankrupt, deceased, wrong_party, …
+
+    scope: what it was entered for, as people say it ("all campaigns", "+8490…"). expires_us: None
+    is never. source: an attempt's id, a file, a person.
+    """
+
+    kind: str
+    scope: str
+    expires_us: int | None
+    source: str
+
+
+class Stops(Protocol):
+    """All that forbids to call somebody, as it stands now."""
+
+    def of(self, call: ProposedCall) -> Sequence[Stop]:
+        """The stops for any of the call's keys and prefixes, for its campaign or for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule says. until_us: when to look again; None where it denies: never.
+
+    applies: False where the rule is not about this call, or not in force; `reason` says which.
+    values: what it was judged by, as (name, text).
+    """
+
+    rule: str
+    kind: str
+    level: str
+    denies: bool
+    reason: str
+    until_us: int | None = None
+    applies: bool = True
+    values: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """verdict: as `check` gives it. deciding: the first finding that denies; None: allowed.
+
+    findings: in the gate's order; those that are not about the call stand last.
+    """
+
+    verdict: Verdict
+    deciding: Finding | None
+    findings: tuple[Finding, ...]

@@ -1,0 +1,321 @@
+"""A pack, the site's own rules over it, a campaign's over both: the rules in effect, and what was
+changed.
+
+Own rules are added: every rule only forbids, so they can only be stricter. What would be laxer is
+an `override:` with a reason. Policy may be overridden so; a presumption or standard needs the name
+of who approved it as well; law may be overridden by the site alone, never by a campaign. Every
+change is listed, for the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import ValidationError, model_validator
+
+from duecall.core.campaign import Model
+from duecall.core.rule_pack import (
+    SECTIONS,
+    Jurisdiction,
+    Rule,
+    RuleId,
+    RulePack,
+    RuleSections,
+    Text,
+    WordList,
+)
+from duecall.core.scalars import Day, Flag, Words, did_you_mean, refuse
+
+Origin = Literal["pack", "site", "campaign"]
+Place = tuple[str | int, ...]
+_OWN = {"level": "policy", "source": "own rule", "certainty": "high", "valid_from": "2000-01-01"}
+
+
+class Override(Model):
+    """Takes a rule of the pack (or of the site) out, or changes fields of it.
+
+    set: the fields and their new values, as the pack would write them.
+    """
+
+    rule: RuleId
+    reason: Text
+    approved_by: Words = ""
+    drop: Flag = False
+    set: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Override:
+        if self.drop == bool(self.set):
+            problem = "drop and set at once" if self.drop else "changes nothing"
+            refuse("Override", [((), problem, "drop: true, or set: with fields of the rule")])
+        for field in ("id", "level", "source", "certainty"):
+            if field in self.set:
+                place: Place = ("set", field)
+                refuse("Override", [(place, f"{field} says what the rule is", "other fields")])
+        return self
+
+
+class DayTable(Model):
+    """The operator's table over the library's holidays: new decrees, moved working days."""
+
+    off: tuple[Day, ...] = ()
+    working: tuple[Day, ...] = ()
+    source: Text
+
+    @model_validator(mode="after")
+    def _check(self) -> DayTable:
+        problems: list[tuple[Place, str, str]] = []
+        for number, day in enumerate(self.working):
+            if day in self.off:
+                place: Place = ("working", number)
+                problems.append((place, f"{day} is off as well", "each day once"))
+        refuse("DayTable", problems)
+        return self
+
+
+class RuleChanges(RuleSections):
+    """`rules:` of the site or of a campaign. Own rules may leave out level, source, certainty and
+    valid_from: they are then policy, of the site's own making, always in force.
+
+    attested: what the lender states (the pack's `require: attested:`). says: what the messages say
+    (`content:`). number_shown: what is true of the caller id (`caller_id: needs:`).
+    """
+
+    pack: Jurisdiction | None = None
+    days: DayTable | None = None
+    attested: WordList = ()
+    says: WordList = ()
+    number_shown: WordList = ()
+    override: tuple[Override, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        filled = dict(value)
+        for section in SECTIONS:
+            rules = filled.get(section)
+            if isinstance(rules, list | tuple):
+                filled[section] = [
+                    {**_OWN, **rule} if isinstance(rule, dict) else rule for rule in rules
+                ]
+        return filled
+
+    @model_validator(mode="after")
+    def _check(self) -> RuleChanges:
+        refuse("RuleChanges", self.doubled_ids())
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class MergeProblem:
+    """What is wrong with the changes of one origin. place: within its `rules:`."""
+
+    origin: Origin
+    place: Place
+    problem: str
+    allowed: str
+
+
+class MergeProblems(Exception):
+    """All of them at once."""
+
+    def __init__(self, problems: Iterable[MergeProblem]) -> None:
+        self.problems = tuple(problems)
+        lines = (f"{one.origin}: {one.problem}; allowed: {one.allowed}" for one in self.problems)
+        super().__init__("\n".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of the pack, for the ledger. before, after: the rule as JSON, empty for none."""
+
+    origin: Origin
+    kind: Literal["added", "changed", "dropped", "days"]
+    rule: str
+    level: str
+    reason: str
+    approved_by: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveRules:
+    """What holds for the calls of a campaign. origins: rule id -> whose rule it is.
+
+    digest: SHA-256 of all of it, the rule set's version in the ledger.
+    """
+
+    pack: RulePack
+    origins: dict[str, Origin]
+    off: frozenset[date]
+    working: frozenset[date]
+    attested: frozenset[str]
+    says: frozenset[str]
+    number_shown: frozenset[str]
+    changes: tuple[Change, ...]
+    digest: str
+
+
+def merge(
+    pack: RulePack, site: RuleChanges | None = None, campaign: RuleChanges | None = None
+) -> EffectiveRules:
+    """The rules in effect. Raises MergeProblems."""
+    layers: list[tuple[Origin, RuleChanges]] = []
+    if site is not None:
+        layers.append(("site", site))
+    if campaign is not None:
+        layers.append(("campaign", campaign))
+    work = _Merge(pack)
+    for origin, changes in layers:
+        work.apply(origin, changes)
+    words = {
+        name: frozenset(word for _, changes in layers for word in getattr(changes, name))
+        for name in ("attested", "says", "number_shown")
+    }
+    work.check_words(layers)
+    if work.problems:
+        raise MergeProblems(work.problems)
+    merged = pack.model_copy(
+        update={section: tuple(work.rules[section].values()) for section in SECTIONS}
+    )
+    content = {
+        "rules": merged.model_dump(mode="json"),
+        "off": sorted(day.isoformat() for day in work.off),
+        "working": sorted(day.isoformat() for day in work.working),
+        **{name: sorted(found) for name, found in words.items()},
+    }
+    return EffectiveRules(
+        pack=merged,
+        origins=work.origins,
+        off=frozenset(work.off),
+        working=frozenset(work.working),
+        changes=tuple(work.changes),
+        digest=hashlib.sha256(_json(content).encode()).hexdigest(),
+        **words,
+    )
+
+
+class _Merge:
+    """One pack on its way to the rules in effect."""
+
+    def __init__(self, pack: RulePack) -> None:
+        self.rules: dict[str, dict[str, Rule]] = {
+            section: {rule.id: rule for rule in getattr(pack, section)} for section in SECTIONS
+        }
+        self.origins: dict[str, Origin] = {rule.id: "pack" for rule in pack.rules()}
+        self.off: set[date] = set()
+        self.working: set[date] = set()
+        self.changes: list[Change] = []
+        self.problems: list[MergeProblem] = []
+
+    def apply(self, origin: Origin, changes: RuleChanges) -> None:
+        for number, override in enumerate(changes.override):
+            place = ("override", number)
+            for problem, allowed, within in self._override(origin, override):
+                self.problems.append(MergeProblem(origin, (*place, *within), problem, allowed))
+        for section, number, rule in changes.placed_rules():
+            if rule.id in self.origins:
+                problem = f"{rule.id!r} is a rule of the {self.origins[rule.id]} already"
+                spot: Place = (section, number, "id")
+                allowed = "an id of its own; to change that rule: override"
+                self.problems.append(MergeProblem(origin, spot, problem, allowed))
+                continue
+            self.rules[section][rule.id] = rule
+            self.origins[rule.id] = origin
+            self._note(origin, "added", rule, rule.source, "", None, rule)
+        if changes.days is not None:
+            self._days(origin, changes.days)
+
+    def _override(self, origin: Origin, override: Override) -> Iterator[tuple[str, str, Place]]:
+        section = next((s for s, rules in self.rules.items() if override.rule in rules), None)
+        if section is None:
+            known = sorted(self.origins)
+            problem = f"{override.rule!r} is no rule in effect"
+            problem += did_you_mean(override.rule, known)
+            yield problem, ", ".join(known) or "(none there)", ("rule",)
+            return
+        rule = self.rules[section][override.rule]
+        if rule.level == "law" and origin == "campaign":
+            yield f"{rule.id!r} is law", "an override in the site's config.yaml alone", ("rule",)
+            return
+        if rule.level != "policy" and not override.approved_by.strip():
+            problem = f"{rule.id!r} is {rule.level}, and nobody approved this"
+            yield problem, "approved_by: the name of who answers for it", ("rule",)
+            return
+        if override.drop:
+            del self.rules[section][rule.id]
+            del self.origins[rule.id]
+            self._note(origin, "dropped", rule, override.reason, override.approved_by, rule, None)
+            return
+        try:
+            raw = rule.model_dump(by_alias=True, mode="json") | override.set
+            changed = type(rule).model_validate(raw)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                context = detail.get("ctx", {})
+                problem = context.get("problem", detail["msg"])
+                allowed = context.get("allowed", f"a field of {section}, with its kind of value")
+                yield f"{detail['loc']!r}: {problem}", allowed, ("set",)
+            return
+        self.rules[section][rule.id] = changed
+        self.origins[rule.id] = origin
+        self._note(origin, "changed", rule, override.reason, override.approved_by, rule, changed)
+
+    def _days(self, origin: Origin, table: DayTable) -> None:
+        self.off = (self.off | set(table.off)) - set(table.working)
+        self.working = (self.working | set(table.working)) - set(table.off)
+        after = _json(table.model_dump(mode="json"))
+        self.changes.append(Change(origin, "days", "", "", table.source, "", "", after))
+
+    def _note(
+        self,
+        origin: Origin,
+        kind: Literal["added", "changed", "dropped"],
+        rule: Rule,
+        reason: str,
+        approved_by: str,
+        before: Rule | None,
+        after: Rule | None,
+    ) -> None:
+        texts = [
+            _json(one.model_dump(mode="json", by_alias=True)) if one else ""
+            for one in (before, after)
+        ]
+        self.changes.append(Change(origin, kind, rule.id, rule.level, reason, approved_by, *texts))
+
+    def check_words(self, layers: list[tuple[Origin, RuleChanges]]) -> None:
+        """Words that no rule asks for are mistyped, or belong to another pack."""
+        rules = {section: list(self.rules[section].values()) for section in SECTIONS}
+        known = {
+            "attested": _words(rules["require"], "attested"),
+            "says": _words(rules["content"], "say", "never_say"),
+            "number_shown": _words(rules["caller_id"], "needs"),
+        }
+        for origin, changes in layers:
+            for name, words in known.items():
+                for number, word in enumerate(getattr(changes, name)):
+                    if word not in words:
+                        problem = f"no rule asks for {word!r}" + did_you_mean(word, words)
+                        allowed = ", ".join(sorted(words)) or "(nothing)"
+                        self.problems.append(MergeProblem(origin, (name, number), problem, allowed))
+
+
+def _words(rules: list[Rule], *fields: str) -> set[str]:
+    found: set[str] = set()
+    for rule in rules:
+        for field in fields:
+            value = getattr(rule, field)
+            found |= {value} if isinstance(value, str) else set(value or ())
+    return found
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
