@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 
 from duecall.core.call_events import (
     ABANDON,
+    AGENT,
+    ALL_CHANNELS,
     ALL_EVENTS,
     ATTEMPT,
     CONVERSATION,
     LIVE,
     MESSAGE,
+    PRERECORDED,
     CallKey,
+    channels_of,
     events_of,
 )
 from duecall.core.caps import Caps
@@ -190,6 +194,20 @@ def test_what_an_outcome_counts_as(
     outcome: Outcome | None, rang: bool, heard_ms: int, events: int
 ) -> None:
     assert events_of(outcome, rang=rang, heard_ms=heard_ms) == events
+
+
+@pytest.mark.parametrize(
+    ("planned", "outcome", "channels"),
+    [
+        (PRERECORDED | AGENT, Outcome.DELIVERED, PRERECORDED),
+        (PRERECORDED | AGENT, Outcome.TRANSFERRED, PRERECORDED | AGENT),
+        (PRERECORDED | AGENT, None, ALL_CHANNELS),
+        (PRERECORDED, Outcome.UNKNOWN, ALL_CHANNELS),
+        (AGENT, Outcome.NO_ANSWER, AGENT),
+    ],
+)
+def test_which_channels_a_call_became(planned: int, outcome: Outcome | None, channels: int) -> None:
+    assert channels_of(planned, outcome) == channels
 
 
 def test_every_outcome_is_of_some_known_class() -> None:

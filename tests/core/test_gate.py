@@ -154,6 +154,13 @@ def test_a_zone_that_this_machine_lacks_is_looked_at_again() -> None:
     )
 
 
+def test_a_stop_that_ends_in_a_zone_that_is_not_known() -> None:
+    memory, made = Memory(), in_hanoi("2026-11-23 03:00", zones=("Mars/Olympus",))
+    memory.stopped["+a"] = Stop("dispute", "C-1", to_us(utc("2026-11-30 18:00")), "Anna")
+    told = answer(EVENINGS_OFF, made, memory)
+    assert told.verdict == Denied("stopped for C-1: dispute (Anna)", utc("2026-11-30 18:00"))
+
+
 def test_a_call_without_the_key_that_a_cap_counts_by_is_not_made() -> None:
     made = in_hanoi("2026-11-23 03:00", keys={("number", "+a")})
     told = answer(capped(calendar="day"), made)

@@ -72,7 +72,7 @@ BROKEN: dict[str, tuple[Callable[[Any], None], dict[str, Any], dict[str, Any], s
     ),
     "calls where no zone is known": (never_denies, EVENINGS_OFF, {"zones": ()}, "zone"),
     "allows one more": (
-        broken(caps._Limit, "until", lambda f, s, k, z, c: f(s, k, z, c[1:])),
+        broken(caps._Limit, "until", lambda f, s, z, c, at: f(s, z, c[1:], at)),
         capped(calendar="day"),
         {},
         "caps",
@@ -124,7 +124,7 @@ BROKEN: dict[str, tuple[Callable[[Any], None], dict[str, Any], dict[str, Any], s
         "caps",
     ),
     "does not keep the gap": (
-        broken(caps._Limit, "until", lambda f, s, k, z, c: f(s, k, z, c) - 600_000_000),
+        broken(caps._Limit, "until", lambda f, s, z, c, at: f(s, z, c, at) - 600_000_000),
         small_pack(gaps=[{"per": "contact", "gap": "2h"}]),
         {},
         "gaps",
@@ -155,7 +155,7 @@ BROKEN: dict[str, tuple[Callable[[Any], None], dict[str, Any], dict[str, Any], s
         "cool_offs",
     ),
     "forgets the rest after an abandoned call": (
-        broken(caps._Limit, "until", lambda f, s, k, z, c: 0),
+        broken(caps._Limit, "until", lambda f, s, z, c, at: 0),
         small_pack(cool_offs=[{"after": "abandon", "hours": "72", "per": "number"}]),
         {},
         "cool_offs",

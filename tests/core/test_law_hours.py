@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duecall.core.campaign import Calendar
-from duecall.core.law_hours import LawHours, zones_of
+from duecall.core.law_hours import LawHours, line_of, zones_of
 from duecall.core.local_day import DayKinds, from_us, to_us
 from duecall.core.rule_pack import RulePack
 from tests.core.rule_judge import Facts, Made, kind_of_day, wall_open
@@ -159,6 +159,19 @@ def test_the_numbers_zone_put_right_by_the_pack() -> None:
     assert zones_of("+12125550123", "", states) == ("America/New_York",)
     assert zones_of("+18505550123", "America/Chicago", states) == ("America/Chicago",)
     assert zones_of("+84241234567", "", ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("phone", "line"),
+    [
+        ("+84901234567", "mobile"),
+        ("+442071234567", "landline"),
+        ("+12125550123", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_what_a_number_says_of_its_line(phone: str, line: str) -> None:
+    assert line_of(phone) == line
 
 
 ZONES = [

@@ -52,7 +52,12 @@ class PastCall(NamedTuple):
 
 
 class History(Protocol):
-    """Past calls of one lender, over all its campaigns, daemons and kinds of call."""
+    """Past calls of one lender, over all its campaigns, daemons and kinds of call.
+
+    The call that is asked about is not among them: who asks again when its attempt is saved, as
+    it is about to be sent, leaves that one row out and no other. As every daemon asks after its own
+    commit, of two that called at once the later sees the earlier, and caps hold across daemons.
+    """
 
     def since(self, key: CallKey, from_us: int) -> Sequence[PastCall]:
         """All calls of this key saved at from_us or later; in any order."""
@@ -79,6 +84,15 @@ def events_of(outcome: Outcome | None, *, rang: bool, heard_ms: int = 0) -> int:
     if outcome is Outcome.SCRIPT_ERROR and heard_ms <= 0:
         found |= ABANDON
     return found | (CONVERSATION if outcome in _TWO_WAY else 0)
+
+
+def channels_of(planned: int, outcome: Outcome | None) -> int:
+    """What one attempt became. planned: bits of all that it might have become."""
+    if outcome is None or outcome is Outcome.UNKNOWN:
+        return ALL_CHANNELS
+    if outcome is Outcome.TRANSFERRED:
+        return planned | AGENT
+    return planned & ~AGENT or planned
 
 
 _TWO_WAY = frozenset(

@@ -14,23 +14,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
     model_validator,
 )
 
+from duecall.core.model import Hours as Hours
+from duecall.core.model import Model as Model
+from duecall.core.model import Weekday as Weekday
 from duecall.core.outcome import Outcome
 from duecall.core.scalars import (
-    END_OF_DAY,
-    Clock,
     Country,
     Currency,
     Day,
-    EndClock,
     Flag,
     Seconds,
     Words,
@@ -43,7 +41,6 @@ from duecall.core.scalars import (
 )
 
 Language = Literal["vi", "ru", "zh", "en"]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Key = Annotated[str, matching(r"[0-9*#]", 'one of 0-9, "*" and "#"')]
 Name = Annotated[
     str, matching(r"[a-z0-9][a-z0-9-]{0,62}", "lower-case letters, digits and -, at most 63")
@@ -55,10 +52,6 @@ CallerId = Annotated[str, matching(r"\+?[0-9]{3,15}", "3 to 15 digits, + before 
 
 RETRIABLE = tuple(outcome for outcome in Outcome if not outcome.ends_campaign)
 MESSAGE_STEP = "message"  # the step of Campaign.message in a brief; no question may be called so
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class Range(Model):
@@ -106,29 +99,6 @@ class Selection(Model):
 class OrderBy(Model):
     field: Annotated[str, AfterValidator(not_blank("field"))]  # see docs
     descending: Flag = False
-
-
-class Hours(Model):
-    """Local time at the callee; from_ included, to excluded. 24:00 is the end of the day."""
-
-    from_: Clock = Field(alias="from")
-    to: EndClock
-
-    @model_validator(mode="after")
-    def _check(self) -> Hours:
-        if not self.to > self.from_ and self.to != END_OF_DAY:
-            problem = f"ends at {self.to:%H:%M}, not after its start at {self.from_:%H:%M}"
-            refuse("Hours", [(("to",), problem, "a later time of the same day, up to 24:00")])
-        return self
-
-    def overlaps(self, other: Hours) -> bool:
-        """Whether the two share a moment."""
-        return (self.from_ < other.to or other.to == END_OF_DAY) and (
-            other.from_ < self.to or self.to == END_OF_DAY
-        )
-
-    def __str__(self) -> str:
-        return f"{self.from_:%H:%M}-{'24:00' if self.to == END_OF_DAY else f'{self.to:%H:%M}'}"
 
 
 class Calendar(Model):

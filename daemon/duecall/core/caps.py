@@ -30,8 +30,16 @@ from duecall.core.call_events import (
     PastCall,
     mask,
 )
-from duecall.core.campaign import Weekday
-from duecall.core.local_day import DAY_US, HOUR_US, SECOND_US, day_start, from_us, local_date
+from duecall.core.local_day import (
+    DAY_US,
+    HOUR_US,
+    SECOND_US,
+    day_start,
+    from_us,
+    local_date,
+    local_dates,
+)
+from duecall.core.model import Weekday
 from duecall.core.rule_pack import (
     WEEKDAYS,
     CapRule,
@@ -106,11 +114,12 @@ class Caps:
         at_us: int,
     ) -> Count | None:
         """The first rule, in the pack's order, that forbids a call at this moment."""
+        days = local_dates(zones, at_us)
         for limit in self._limits:
-            if limit.asleep(past) or not limit.valid(zones, at_us):
+            if limit.asleep(past) or not limit.valid(days):
                 continue
             for key in limit.keys(keys):
-                if key is None or limit.until(key, zones, past[key]) > at_us:
+                if key is None or limit.until(zones, past[key], at_us) > at_us:
                     return limit.count(key, zones, past, at_us)
         return None
 
@@ -122,8 +131,9 @@ class Caps:
         at_us: int,
     ) -> Iterator[Count]:
         """Every rule in force, for each of its keys, with its values."""
+        days = local_dates(zones, at_us)
         for limit in self._limits:
-            if limit.valid(zones, at_us):
+            if limit.valid(days):
                 for key in limit.keys(keys):
                     yield limit.count(key, zones, past, at_us)
 
@@ -140,14 +150,14 @@ class Caps:
         the moment is moved on until nothing denies.
         """
         for _ in range(_ROUNDS):
-            latest = at_us
+            latest, days = at_us, local_dates(zones, at_us)
             for limit in self._limits:
-                if not limit.valid(zones, at_us):
+                if not limit.valid(days):
                     continue
                 for key in limit.keys(keys):
                     if key is None:
                         return None
-                    until = limit.until(key, zones, past[key])
+                    until = limit.until(zones, past[key], at_us)
                     if until > latest:
                         latest = max(latest, min(until, limit.ends_us(zones)))
             if latest == at_us:
@@ -212,9 +222,10 @@ class _Limit:
             calls for key, calls in past.items() if key.kind in self.rule.per
         )
 
-    def valid(self, zones: tuple[str, ...], at_us: int) -> bool:
-        """In force in any of the zones."""
-        return any(self.rule.valid_on(local_date(zone, at_us)) for zone in zones)
+    def valid(self, days: tuple[date, ...]) -> bool:
+        """In force in any of the zones, where these are the days."""
+        valid_on = self.rule.valid_on
+        return any(valid_on(day) for day in days)
 
     def ends_us(self, zones: tuple[str, ...]) -> int:
         """The moment from which the rule is in force nowhere."""
@@ -230,12 +241,14 @@ class _Limit:
             found += mine or [None]
         return found
 
-    def until(self, key: CallKey, zones: tuple[str, ...], calls: Sequence[PastCall]) -> int:
-        """From when on this key is free; 0 where too little was done to block it."""
+    def until(self, zones: tuple[str, ...], calls: Sequence[PastCall], at_us: int) -> int:
+        """From when on a key with these calls is free; 0 where it is free now."""
         if len(calls) < self.of:
             return 0
         moments = self._moments(calls)
-        return self._expires(moments[self.of - 1], zones) if len(moments) >= self.of else 0
+        if len(moments) < self.of or moments[self.of - 1] + self.reach_us <= at_us:
+            return 0
+        return self._expires(moments[self.of - 1], zones)
 
     def count(self, key: CallKey | None, zones: tuple[str, ...], past: Past, at_us: int) -> Count:
         """The same with all its values."""
@@ -244,7 +257,7 @@ class _Limit:
             return Count(self.rule, CallKey(kind, ""), 0, self.of, 0, missing=True)
         moments = self._moments(past[key])
         used = sum(self._expires(moment, zones) > at_us for moment in moments)
-        return Count(self.rule, key, used, self.of, self.until(key, zones, past[key]))
+        return Count(self.rule, key, used, self.of, self.until(zones, past[key], at_us))
 
     def _moments(self, calls: Sequence[PastCall]) -> list[int]:
         """When the calls that count were, the newest first."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from duecall.core.call_events import CHANNELS, History, mask
@@ -21,7 +22,16 @@ from duecall.core.campaign import Calendar
 from duecall.core.caps import Caps, Count, Counted, Past, reason_of
 from duecall.core.gate_types import Conduct, Explanation, Finding, ProposedCall, Stops
 from duecall.core.law_hours import HORIZON_DAYS, LawHours
-from duecall.core.local_day import DAY_US, HOUR_US, SECOND_US, DayKinds, from_us, local_date, to_us
+from duecall.core.local_day import (
+    DAY_US,
+    HOUR_US,
+    SECOND_US,
+    DayKinds,
+    from_us,
+    local_date,
+    local_dates,
+    to_us,
+)
 from duecall.core.rule_merge import EffectiveRules
 from duecall.core.rule_pack import (
     AbandonmentRule,
@@ -47,13 +57,15 @@ class _Sort:
     """The rules that are about one sort of call, made ready.
 
     single: each source of hours by itself (rule id, level). conduct: what is judged by the campaign
-    alone (rule, kind, what is wrong, empty where nothing is). silent: (rule, kind, why).
+    alone (rule, kind, what is wrong, empty where nothing is). faulty: those with a
+    fault. silent: those not about such a call (rule, kind, why).
     """
 
     hours: LawHours
     single: tuple[tuple[str, str, LawHours], ...]
     caps: Caps
     conduct: tuple[tuple[Rule, str, str], ...]
+    faulty: tuple[tuple[Rule, str, str], ...]
     contact: tuple[RequireRule, ...]
     abandonment: tuple[AbandonmentRule, ...]
     silent: tuple[tuple[Rule, str, str], ...]
@@ -78,7 +90,7 @@ class Gate:
         sort = self._sort(call)
         at_once = list(self._at_once(call, sort, stops, at_us, denials_only=True))
         past = sort.caps.past(call.keys, history, at_us)
-        if not self._zone_fault(call):
+        if not _zone_fault(call.zones):
             at_once += self._in_time_denials(call, sort, past, at_us)
         return self._verdict(call, sort, past, at_us, at_once)
 
@@ -90,7 +102,7 @@ class Gate:
         sort = self._sort(call)
         past = sort.caps.past(call.keys, history, at_us)
         findings = list(self._at_once(call, sort, stops, at_us))
-        if not self._zone_fault(call):
+        if not _zone_fault(call.zones):
             findings += self._hours(call, sort, at_us)
             findings += (
                 _of_count(count, at_us)
@@ -122,17 +134,22 @@ class Gate:
                 reason += "" if denies else ", expired"
                 yield Finding(f"stop.{stop.kind}", "stop", "law", denies, reason, stop.expires_us)
         again = at_us + LOOK_AGAIN_US
-        if fault := self._zone_fault(call):
+        if fault := _zone_fault(call.zones):
             yield Finding("zone", "zone", "law", True, fault, again if call.zones else None)
             return
-        for reason, late in self._trusted(local_date(call.conduct.zone, at_us)):
-            if late or not denials_only:
-                yield Finding("review_by", "review", "law", late, reason, again)
-        days = _days_of(call, at_us)
-        told = [*sort.conduct, *((rule, "require", _missing(rule, call)) for rule in sort.contact)]
+        today = local_date(call.conduct.zone, at_us)
+        if fault := self._distrust(today):
+            yield Finding("review_by", "review", "law", True, fault, again)
+        elif not denials_only and self._pack.review_by is not None:
+            reason = f"good until {self._pack.review_by}"
+            yield Finding("review_by", "review", "law", False, reason)
+        days = local_dates(call.zones, at_us)
+        told = list(sort.faulty if denials_only else sort.conduct)
+        for need in sort.contact:
+            wrong = _missing(need, call)
+            if wrong or not denials_only:
+                told.append((need, "require", wrong))
         for rule, kind, wrong in told:
-            if denials_only and not wrong:
-                continue
             if _in_force(rule, days):
                 yield Finding(rule.id, kind, rule.level, bool(wrong), wrong or "met", again)
             elif not denials_only:
@@ -148,28 +165,13 @@ class Gate:
                     again = at_us + HOUR_US
                     yield Finding(bound.id, "abandonment", bound.level, denies, reason, again)
 
-    def _trusted(self, today: date) -> Iterator[tuple[str, bool]]:
-        """(text, whether it denies): is the pack good for this day where the lender is?"""
+    def _distrust(self, today: date) -> str:
+        """Why the pack is not good for this day where the lender is; empty where it is."""
         name, by, first = self._pack.jurisdiction, self._pack.review_by, self._first
         if first is not None and today < first:
-            text = f"the rules of {name} begin on {first}, and it is {today}: is the clock right?"
-            yield text, True
-        elif by is not None and today > by:
-            text = f"the rules of {name} were to be reviewed by {by}: have them checked by a lawyer"
-            yield text, True
-        elif by is not None:
-            yield f"good until {by}", False
-
-    def _zone_fault(self, call: ProposedCall) -> str:
-        """Why the callee's clock is not known; empty where it is."""
-        if not call.zones:
-            return "time zone unknown: give the contact a zone"
-        try:
-            for zone in call.zones:
-                local_date(zone, 0)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            # The number's tables know zones that this machine's may lack.
-            return "a time zone of the number is not known here: install tzdata"
+            return f"the rules of {name} begin on {first}, and it is {today}: is the clock right?"
+        if by is not None and today > by:
+            return f"the rules of {name} were to be reviewed by {by}: have them checked by a lawyer"
         return ""
 
     # What waiting mends.
@@ -212,7 +214,7 @@ class Gate:
 
     def _over(self, call: ProposedCall, at_us: int) -> bool:
         end = self._calendar.end if self._calendar else None
-        return end is not None and all(day >= end for day in _days_of(call, at_us))
+        return end is not None and all(day >= end for day in local_dates(call.zones, at_us))
 
     def _far(self, call: ProposedCall, at_us: int) -> int | None:
         """When to look again though no hour is in sight; None: none will come."""
@@ -232,7 +234,7 @@ class Gate:
         first = denials[0]
         waits = [one.until_us or 0 for one in denials if one.kind not in _TIMED]
         least = max(waits, default=at_us)
-        if first.kind == "zone":
+        if any(one.kind == "zone" for one in denials):  # no clock to wait by
             return Denied(first.reason, from_us(least))
         for _ in range(_ROUNDS):
             free = sort.caps.free_at(call.keys, call.zones, past, least)
@@ -276,16 +278,18 @@ class Gate:
             single.append(("campaign.calendar", "policy", own))
         counted: list[Counted] = [*pack.gaps, *pack.cool_offs, *pack.caps]
         judged: list[Rule] = [*pack.require, *pack.content, *pack.caller_id, *pack.ring]
+        conduct = [
+            (rule, kind, wrong)
+            for rule in judged
+            if rule.id not in others
+            for kind, wrong in self._conduct_fault(rule, call.conduct)
+        ]
         return _Sort(
             hours=LawHours(hours, self._kinds, self._calendar),
             single=tuple(single),
             caps=Caps((one for one in counted if one.id not in others), pack.calendar.week_start),
-            conduct=tuple(
-                (rule, kind, wrong)
-                for rule in judged
-                if rule.id not in others
-                for kind, wrong in self._conduct_fault(rule, call.conduct)
-            ),
+            conduct=tuple(conduct),
+            faulty=tuple(one for one in conduct if one[2]),
             contact=tuple(
                 rule for rule in pack.require if not rule.attested and rule.id not in others
             ),
@@ -360,8 +364,17 @@ def _of_count(count: Count, at_us: int) -> Finding:
     return Finding(rule.id, kind, rule.level, denies, reason, until, values=values)
 
 
-def _days_of(call: ProposedCall, at_us: int) -> tuple[date, ...]:
-    return tuple(local_date(zone, at_us) for zone in call.zones)
+@lru_cache(maxsize=16_384)
+def _zone_fault(zones: tuple[str, ...]) -> str:
+    """Why the callee's clock is not known; empty where it is."""
+    if not zones:
+        return "time zone unknown: give the contact a zone"
+    try:
+        local_dates(zones, 0)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # The number's tables know zones that this machine's may lack.
+        return "a time zone of the number is not known here: install tzdata"
+    return ""
 
 
 def _in_force(rule: Rule, days: tuple[date, ...]) -> bool:

@@ -12,11 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from typing import Literal
+
+import phonenumbers
 
 from duecall.core.calling_window import candidate_zones
-from duecall.core.campaign import Calendar, Hours
+from duecall.core.campaign import Calendar
 from duecall.core.local_day import DAY_US, SECOND_US, DayKinds, from_us, span_moments
-from duecall.core.rule_pack import WEEKDAYS, HoursRule, ZoneRule, corrected_zones
+from duecall.core.model import Hours
+from duecall.core.rule_pack import WEEKDAYS, HoursRule, LineKind, ZoneRule, corrected_zones
 
 HORIZON_DAYS = 62  # how far ahead an opening is sought
 _CHUNK_DAYS = 8
@@ -32,6 +36,19 @@ def zones_of(phone: str, contact_zone: str, table: tuple[ZoneRule, ...]) -> tupl
     """
     zones = candidate_zones(phone, contact_zone)
     return zones if contact_zone else corrected_zones(table, phone, zones)
+
+
+def line_of(phone: str) -> LineKind | Literal[""]:
+    """What the number says of its line; empty where it does not tell, as most of North America."""
+    try:
+        kind = phonenumbers.number_type(phonenumbers.parse(phone, None))
+    except phonenumbers.NumberParseException:
+        return ""
+    known: dict[int, LineKind] = {
+        phonenumbers.PhoneNumberType.MOBILE: "mobile",
+        phonenumbers.PhoneNumberType.FIXED_LINE: "landline",
+    }
+    return known.get(kind, "")
 
 
 class LawHours:

@@ -41,6 +41,16 @@ def local_date(zone: str, at_us: int) -> date:
     return _date_of_quarter(zone, at_us // _QUARTER_US)
 
 
+def local_dates(zones: tuple[str, ...], at_us: int) -> tuple[date, ...]:
+    """The callee's day in each of these zones."""
+    return _dates_of_quarter(zones, at_us // _QUARTER_US)
+
+
+@lru_cache(maxsize=16_384)
+def _dates_of_quarter(zones: tuple[str, ...], quarter: int) -> tuple[date, ...]:
+    return tuple(_date_of_quarter(zone, quarter) for zone in zones)
+
+
 @lru_cache(maxsize=65_536)
 def _date_of_quarter(zone: str, quarter: int) -> date:
     return from_us(quarter * _QUARTER_US).astimezone(ZoneInfo(zone)).date()

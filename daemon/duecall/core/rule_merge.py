@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
 
-from duecall.core.campaign import Model
+from duecall.core.model import Model
 from duecall.core.rule_pack import (
     SECTIONS,
     Jurisdiction,

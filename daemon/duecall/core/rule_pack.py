@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import holidays
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from duecall.core.campaign import Hours, Model, Weekday
+from duecall.core.model import Hours, Model, Weekday
 from duecall.core.scalars import (
     Day,
     Flag,
