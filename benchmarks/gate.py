@@ -150,18 +150,22 @@ def calls(zones: tuple[str, ...], count: int, seed: int) -> Iterator[ProposedCal
 
 SIBERIA = ["Anadyr", "Irkutsk", "Kamchatka", "Krasnoyarsk", "Magadan", "Novosibirsk", "Omsk"]
 SIBERIA += ["Sakhalin", "Vladivostok", "Yakutsk", "Yekaterinburg"]
-# One zone, twelve candidate zones of a Russian mobile, caps by account over 30 days.
-SETTINGS = {
-    "vn": (("Asia/Ho_Chi_Minh",), NOON),
-    "ru": ((*(f"Asia/{name}" for name in SIBERIA), "Europe/Moscow"), NOON + timedelta(hours=2)),
-    "us": (("America/Chicago",), NOON + timedelta(hours=12)),
-}
+MOBILE = (*(f"Asia/{name}" for name in SIBERIA), "Europe/Moscow")
+# (what, pack, zones, when): one zone; the twelve of a Russian mobile; caps by account over 30 days;
+# and a night, in which every call is denied and its next moment worked out.
+SETTINGS = (
+    ("Vietnam, noon", "vn", ("Asia/Ho_Chi_Minh",), NOON),
+    ("Vietnam, midnight", "vn", ("Asia/Ho_Chi_Minh",), NOON + timedelta(hours=12)),
+    ("Russia, 12 zones", "ru", MOBILE, NOON + timedelta(hours=2)),
+    ("US, noon", "us", ("America/Chicago",), NOON + timedelta(hours=13)),
+)
 
 
-def measure(path: Path, name: str, decisions: int) -> float:
+def measure(
+    path: Path, what: str, name: str, zones: tuple[str, ...], now: datetime, decisions: int
+) -> float:
     pack = load_pack(find_pack(name))
     gate, store = Gate(merge(pack, declared(pack))), Store(path)
-    zones, now = SETTINGS[name]
     for call in calls(zones, 2_000, seed=2):
         gate.check(call, store, store, now)
     spent: list[int] = []
@@ -181,7 +185,7 @@ def measure(path: Path, name: str, decisions: int) -> float:
         told.append(time.perf_counter_ns() - began)
     median = statistics.median(spent) / 1e3
     print(
-        f"{name}: {median:5.0f} µs a decision (median; 9 in 10 below "
+        f"{what:18} {median:4.0f} µs a decision (median; 9 in 10 below "
         f"{statistics.quantiles(spent, n=10)[8] / 1e3:.0f}; processor {processor:.0f} with the "
         f"making of the call), {allowed / decisions:.0%} allowed; "
         f"explained {statistics.median(told) / 1e3:.0f} µs",
@@ -203,7 +207,7 @@ def main() -> None:
         print(f"{given.attempts:,} attempts written in {time.monotonic() - began:.0f} s")
     since = from_us(to_us(NOON) - DAYS * DAY_US)
     print(f"{path.stat().st_size / 1e9:.1f} GB, attempts since {since:%Y-%m-%d}", flush=True)
-    medians = [measure(path, name, given.decisions) for name in SETTINGS]
+    medians = [measure(path, *setting, given.decisions) for setting in SETTINGS]
     print(f"goal: at most {GOAL_US} µs")
     sys.exit(max(medians) > GOAL_US)
 

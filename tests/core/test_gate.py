@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from duecall.core.gate_types import Explanation, Stop
+from duecall.core.gate_types import Explanation, Snapshot, Stop
 from duecall.core.local_day import to_us
 from duecall.core.verdict import Allowed, Denied
 from tests.core.rule_judge import Facts, Made, faults
@@ -240,3 +240,23 @@ def test_ten_questions_to_the_history_are_not_asked() -> None:
         proposed(made), memory, memory, made.at
     )
     assert memory.asked == 2, "number and contact; no rule counts by account"
+
+
+def test_a_snapshot_of_what_the_store_read_decides_the_same() -> None:
+    pack, memory = plain_pack("vn"), Memory()
+    chosen = gate_of(pack, words(pack))
+    made = in_hanoi("2026-11-23 03:00")
+    made.ended = made.at
+    memory.add(made)
+    call = proposed(in_hanoi("2026-11-23 03:30"))
+    assert chosen.reach_us()["account"] == 0
+    assert chosen.reach_us()["number"] > 24 * 3_600_000_000
+    seen = Snapshot({key: tuple(memory.calls[key]) for key in call.keys})
+    now = utc("2026-11-23 03:30")
+    verdict = chosen.check(call, seen, seen, now)
+    assert isinstance(verdict, Denied)
+    assert verdict == chosen.check(call, memory, memory, now)
+    stopped = Snapshot(seen.calls, (Stop("opt_out", "all campaigns", None, "attempt 1"),))
+    assert chosen.check(call, stopped, stopped, now) == Denied(
+        "stopped for all campaigns: opt_out (attempt 1)", None
+    )

@@ -13,8 +13,8 @@ from duecall.core.campaign import Calendar
 from duecall.core.law_hours import LawHours, line_of, zones_of
 from duecall.core.local_day import DayKinds, from_us, to_us
 from duecall.core.rule_pack import RulePack
-from tests.core.rule_judge import Facts, Made, kind_of_day, wall_open
-from tests.core.rule_world import plain_pack, small_pack
+from tests.core.rule_judge import WEEK, Facts, Made, kind_of_day, wall_open
+from tests.core.rule_world import COMMON, plain_pack, small_pack
 
 UTC = timezone.utc
 HANOI = "Asia/Ho_Chi_Minh"
@@ -239,6 +239,7 @@ RULES = st.fixed_dictionaries(
     workday=spans(),
     off=spans(),
     extra=st.none() | RULES,
+    campaign=st.none() | st.tuples(st.sets(st.sampled_from(WEEK), min_size=1), spans()),
     ring=st.integers(0, 2),
 )
 def test_every_opening_against_a_judge_that_steps_minutes(
@@ -248,6 +249,7 @@ def test_every_opening_against_a_judge_that_steps_minutes(
     workday: Any,
     off: Any,
     extra: Any,
+    campaign: Any,
     ring: int,
 ) -> None:
     rules = [{"days": "workday", "spans": workday}, {"days": ["weekend", "holiday"], "spans": off}]
@@ -255,9 +257,20 @@ def test_every_opening_against_a_judge_that_steps_minutes(
         rules.append({"days": ["sun", "wed"], **extra})
     pack = small_pack(hours=rules, calendar={"holidays": "VN"})
     at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=minute)
-    found = law(pack).opening(tuple(zones), to_us(at), ring * 60_000_000)
+    calendar = None
+    if campaign is not None:
+        weekdays, hours = campaign
+        calendar = Calendar.model_validate({"weekdays": sorted(weekdays), "hours": hours})
+    both = law(pack, calendar)
+    found = both.opening(tuple(zones), to_us(at), ring * 60_000_000)
     opens = None if found is None else from_us(found)
-    assert law(pack).is_open(tuple(zones), to_us(at), ring * 60_000_000) == (opens == at)
+    assert both.is_open(tuple(zones), to_us(at), ring * 60_000_000) == (opens == at)
+    if campaign is not None:  # to the judge a campaign is two more rules
+        own = [
+            {"days": sorted(weekdays), "spans": hours},
+            {"days": sorted({*WEEK} - weekdays) or ["none"], "spans": []},
+        ]
+        pack = {**pack, "hours": [*pack["hours"], *({**COMMON, **rule, "id": "c"} for rule in own)]}
     call = Made(at, set(), tuple(zones), {"agent"})
     states: dict[datetime, bool] = {}
 

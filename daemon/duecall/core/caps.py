@@ -45,6 +45,7 @@ from duecall.core.rule_pack import (
     CapRule,
     CoolOffRule,
     GapRule,
+    KeyKind,
     RuleSections,
     Window,
 )
@@ -71,16 +72,17 @@ class Count:
 
 
 class Caps:
-    """The counting rules of a pack that are about one sort of call."""
+    """The counting rules of a pack that are about one sort of call.
+
+    reach_us: by kind of key, how far back a call can still matter; 0 where no rule counts by it.
+    """
 
     def __init__(self, rules: Iterable[Counted], week_start: Weekday = "mon") -> None:
         self._limits = [_Limit(rule, WEEKDAYS.index(week_start)) for rule in rules]
-        self._reach_us = {
-            kind: max(
-                (limit.reach_us for limit in self._limits if kind in limit.rule.per), default=0
-            )
-            for kind in ("number", "contact", "account")
-        }
+        self.reach_us: dict[KeyKind, int] = {"number": 0, "contact": 0, "account": 0}
+        for limit in self._limits:
+            for kind in limit.rule.per:
+                self.reach_us[kind] = max(self.reach_us[kind], limit.reach_us)
 
     @classmethod
     def of(cls, pack: RuleSections, week_start: Weekday = "mon") -> Caps:
@@ -102,7 +104,7 @@ class Caps:
         """All that the rules need to know of these keys; one question to the history each."""
         found: Past = {}
         for key in keys:
-            if reach := self._reach_us[key.kind]:
+            if reach := self.reach_us[key.kind]:
                 found[key] = history.since(key, at_us - reach)
         return found
 

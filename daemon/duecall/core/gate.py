@@ -39,6 +39,7 @@ from duecall.core.rule_pack import (
     CapRule,
     ContentRule,
     GapRule,
+    KeyKind,
     RequireRule,
     RingRule,
     Rule,
@@ -82,6 +83,10 @@ class Gate:
         self._first = min((rule.valid_from for rule in self._pack.rules()), default=None)
         self._lifting = frozenset(word for rule in self._pack.rules() for word in rule.unless)
         self._sorts: dict[tuple[object, ...], _Sort] = {}
+
+    def reach_us(self) -> dict[KeyKind, int]:
+        """By kind of key, how far back the store has to read for a Snapshot; 0: not at all."""
+        return dict(Caps.of(self._pack).reach_us)
 
     def check(self, call: ProposedCall, history: History, stops: Stops, now: datetime) -> Verdict:
         """now: aware. Denied.until: the first moment at which nothing that is known today denies;
@@ -180,16 +185,21 @@ class Gate:
         self, call: ProposedCall, sort: _Sort, past: Past, at_us: int
     ) -> Iterator[Finding]:
         if not sort.hours.is_open(call.zones, at_us, call.conduct.ring_s * SECOND_US):
-            yield from (one for one in self._hours(call, sort, at_us) if one.denies)
+            hours = self._hours(call, sort, at_us, told=False)
+            yield from (one for one in hours if one.denies)
         count = sort.caps.first_denial(call.keys, call.zones, past, at_us)
         if count is not None:
             yield _of_count(count, at_us)
 
-    def _hours(self, call: ProposedCall, sort: _Sort, at_us: int) -> Iterator[Finding]:
-        """Each source of hours by itself; all together where only that denies."""
+    def _hours(
+        self, call: ProposedCall, sort: _Sort, at_us: int, *, told: bool = True
+    ) -> Iterator[Finding]:
+        """Each source of hours by itself; all together where only that denies. told: with values"""
         ring_us = call.conduct.ring_s * SECOND_US
-        clocks = ", ".join(f"{_wall(zone, at_us)} {zone}" for zone in call.zones)
-        values = (("local time", clocks), ("ring", f"{call.conduct.ring_s} s"))
+        values: tuple[tuple[str, str], ...] = ()
+        if told:
+            clocks = ", ".join(f"{_wall(zone, at_us)} {zone}" for zone in call.zones)
+            values = (("local time", clocks), ("ring", f"{call.conduct.ring_s} s"))
         together = ("hours", "law", sort.hours)
         denied = False
         for name, level, hours in (*sort.single, together):

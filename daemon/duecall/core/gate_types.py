@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from duecall.core.call_events import CallKey
+from duecall.core.call_events import CallKey, PastCall
 from duecall.core.rule_pack import LineKind, Purpose
 from duecall.core.verdict import Verdict
 
@@ -71,6 +71,26 @@ class Stops(Protocol):
 
     def of(self, call: ProposedCall) -> Sequence[Stop]:
         """The stops for any of the call's keys and prefixes, for its campaign or for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """History and stops of one call, as the store read them at one moment.
+
+    What a core without a database is given: with a target that was claimed, and afresh, without the
+    attempt itself, when that was saved (core/call_events.History says why).
+    """
+
+    calls: Mapping[CallKey, tuple[PastCall, ...]]
+    stops: tuple[Stop, ...] = ()
+
+    def since(self, key: CallKey, from_us: int) -> Sequence[PastCall]:
+        """Of the calls read; KeyError for a key that was not."""
+        return [call for call in self.calls[key] if call.at_us >= from_us]
+
+    def of(self, call: ProposedCall) -> Sequence[Stop]:
+        """All that were read."""
+        return self.stops
 
 
 @dataclass(frozen=True, slots=True)
