@@ -272,5 +272,15 @@ def test_the_digest_is_that_of_the_rules_in_effect() -> None:
     assert len({plain.digest, *(one.digest for one in others)}) == 5
 
 
+def test_an_override_of_hours_leaves_no_day_without_any() -> None:
+    ru = RulePack.model_validate(plain_pack("ru"))
+    change = {"rule": "ru.hours-off", "reason": "r", "approved_by": "B", "set": {"days": "weekend"}}
+    with pytest.raises(MergeProblems, match="no hours from 2025-09-01 on for a holiday"):
+        merge(ru, RuleChanges.model_validate({"override": [change]}))
+    sundays = {"id": "own.sundays", "days": "sun", "spans": []}
+    none = RulePack.model_validate(plain_pack("none"))
+    assert merge(none, RuleChanges.model_validate({"hours": [sundays]})).pack.hours
+
+
 def test_what_common_rules_hold_is_what_the_tests_fill_in() -> None:
     assert set(COMMON) == {"level", "source", "certainty", "valid_from"}

@@ -278,7 +278,7 @@ class Gate:
         silent = [
             (rule, section, why)
             for section, _, rule in pack.placed_rules()
-            if (why := not_about(rule, call))
+            if section not in ("retention", "duties") and (why := not_about(rule, call))
         ]
         others = {rule.id for rule, _, _ in silent}
         hours = [rule for rule in pack.hours if rule.id not in others]

@@ -21,6 +21,7 @@ from pydantic import ValidationError, model_validator
 from duecall.core.model import Model
 from duecall.core.rule_pack import (
     SECTIONS,
+    HoursRule,
     Jurisdiction,
     Rule,
     RuleId,
@@ -28,6 +29,7 @@ from duecall.core.rule_pack import (
     RuleSections,
     Text,
     WordList,
+    days_without_hours,
 )
 from duecall.core.scalars import Day, Flag, Words, did_you_mean, refuse
 
@@ -211,6 +213,8 @@ class _Merge:
             section: {rule.id: rule for rule in getattr(pack, section)} for section in SECTIONS
         }
         self.origins: dict[str, Origin] = {rule.id: "pack" for rule in pack.rules()}
+        self.added: set[str] = set()
+        self.last = pack.review_by or date.max
         self.off: set[date] = set()
         self.working: set[date] = set()
         self.changes: list[Change] = []
@@ -219,8 +223,17 @@ class _Merge:
     def apply(self, origin: Origin, changes: RuleChanges) -> None:
         for number, override in enumerate(changes.override):
             place = ("override", number)
+            of_hours = override.rule in self.rules["hours"]
             for problem, allowed, within in self._override(origin, override):
                 self.problems.append(MergeProblem(origin, (*place, *within), problem, allowed))
+            left = [
+                rule
+                for rule in self.rules["hours"].values()
+                if isinstance(rule, HoursRule) and rule.id not in self.added
+            ]
+            if of_hours and (problem := days_without_hours(left, self.last)):
+                allowed = "an override that leaves hours for every kind of day"
+                self.problems.append(MergeProblem(origin, place, problem, allowed))
         for section, number, rule in changes.placed_rules():
             if rule.id in self.origins:
                 problem = f"{rule.id!r} is a rule of the {self.origins[rule.id]} already"
@@ -230,6 +243,7 @@ class _Merge:
                 continue
             self.rules[section][rule.id] = rule
             self.origins[rule.id] = origin
+            self.added.add(rule.id)
             self._note(origin, "added", rule, rule.source, "", None, rule)
         if changes.days is not None:
             self._days(origin, changes.days)

@@ -10,7 +10,7 @@ Schema `duecall-rules/1`; shell/rule_packs.py loads it with line and column of e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Annotated, Literal
 
@@ -371,30 +371,30 @@ class RulePack(RuleSections):
         if self.review_by is None and any(rule.level != "policy" for rule in self.rules()):
             problem = "is missing, though the pack holds more than policy"
             yield ("review_by",), problem, "the day until which a lawyer stands by the pack"
-        yield from self._days_without_hours()
+        if problem := days_without_hours(self.hours, self.review_by or date.max):
+            yield ("hours",), problem, "rules that cover every kind of day"
 
-    def _days_without_hours(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-        """Hours that forget holidays would leave them open all day long."""
-        general = [
-            rule
-            for rule in self.hours
-            if not (rule.purpose or rule.channels or rule.line or rule.region)
-        ]
-        if not general:
-            return
-        starts = {rule.valid_from for rule in general}
-        ends = {rule.valid_to + timedelta(days=1) for rule in general if rule.valid_to is not None}
-        for day in sorted(
-            d for d in starts | ends if self.review_by is None or d <= self.review_by
-        ):
-            valid = [rule for rule in general if rule.valid_on(day)]
-            for kind in KINDS_OF_DAY:
-                bare = [n for n in range(7) if not any(rule.covers(n, kind) for rule in valid)]
-                if bare:
-                    names = ", ".join(WEEKDAYS[n] for n in bare)
-                    problem = f"no hours from {day} on for a {kind} ({names})"
-                    yield ("hours",), problem, "rules that cover every kind of day"
-                    return
+
+def days_without_hours(hours: Iterable[HoursRule], last: date) -> str:
+    """Which days, from when on, these rules forget and so leave open all day long; empty: none.
+
+    Counted are the rules that are about every call, up to the day `last`. No rules forget nothing:
+    then the campaign's hours are the only ones.
+    """
+    general = [
+        rule for rule in hours if not (rule.purpose or rule.channels or rule.line or rule.region)
+    ]
+    starts = {rule.valid_from for rule in general}
+    ends = {rule.valid_to + timedelta(days=1) for rule in general if rule.valid_to is not None}
+    for day in sorted(day for day in starts | ends if day <= last):
+        valid = [rule for rule in general if rule.valid_on(day)]
+        for kind in KINDS_OF_DAY:
+            bare = [n for n in range(7) if not any(rule.covers(n, kind) for rule in valid)]
+            if bare:
+                return (
+                    f"no hours from {day} on for a {kind} ({', '.join(WEEKDAYS[n] for n in bare)})"
+                )
+    return ""
 
 
 def corrected_zones(
