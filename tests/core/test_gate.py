@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import date, timedelta
 from typing import Any
 
@@ -260,3 +261,13 @@ def test_a_snapshot_of_what_the_store_read_decides_the_same() -> None:
     assert chosen.check(call, stopped, stopped, now) == Denied(
         "stopped for all campaigns: opt_out (attempt 1)", None
     )
+
+
+def test_a_gate_of_the_journal_decides_the_same() -> None:
+    pack, memory = plain_pack("ru"), Memory()
+    chosen = gate_of(pack, words(pack))
+    again = pickle.loads(pickle.dumps(chosen))
+    for hour in range(24):
+        made = Made(utc(f"2026-11-21 {hour:02}:30"), **PEOPLE["ru"][0])
+        told = chosen.explain(proposed(made), memory, memory, made.at)
+        assert again.explain(proposed(made), memory, memory, made.at) == told

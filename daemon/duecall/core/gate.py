@@ -84,6 +84,10 @@ class Gate:
         self._lifting = frozenset(word for rule in self._pack.rules() for word in rule.unless)
         self._sorts: dict[tuple[object, ...], _Sort] = {}
 
+    def __reduce__(self) -> tuple[type[Gate], tuple[EffectiveRules, Calendar | None]]:
+        """In a snapshot (the journal's) it is its rules: the rest follows from them."""
+        return Gate, (self._rules, self._calendar)
+
     def reach_us(self) -> dict[KeyKind, int]:
         """By kind of key, how far back the store has to read for a Snapshot; 0: not at all."""
         return dict(Caps.of(self._pack).reach_us)

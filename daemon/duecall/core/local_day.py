@@ -115,6 +115,11 @@ def span_moments(zone: str, day: date, start_us: int, end_us: int) -> Iterator[t
             yield low, high
 
 
+@lru_cache(maxsize=64)
+def _table(country: str) -> holidays.HolidayBase:
+    return holidays.country_holidays(country)
+
+
 class DayKinds:
     """Workday, weekend or holiday: the library's table with the operator's over it."""
 
@@ -126,7 +131,7 @@ class DayKinds:
     ) -> None:
         self._weekend = {WEEKDAYS.index(name) for name in calendar.weekend}
         code = calendar.holidays
-        self._holidays = holidays.country_holidays(code) if code else None
+        self._holidays = _table(code) if code else None
         self._off = off
         self._working = working
         self._known: dict[date, KindOfDay] = {}
