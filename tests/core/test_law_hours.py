@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from duecall.core.campaign import Calendar
 from duecall.core.law_hours import LawHours, line_of, zones_of
-from duecall.core.local_day import DayKinds, from_us, to_us
+from duecall.core.local_day import DayKinds, from_us, local_date, to_us
 from duecall.core.rule_pack import RulePack
 from tests.core.rule_judge import WEEK, Facts, Made, kind_of_day, wall_open
 from tests.core.rule_world import COMMON, plain_pack, small_pack
@@ -300,3 +301,10 @@ KINDS = {
 def test_kinds_of_day_against_the_judge(name: str, day: date) -> None:
     pack = plain_pack(name)
     assert KINDS[name].kind(day) == kind_of_day(pack, Facts(), day)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(ZONES), DAYS, st.integers(0, 86_400 * 1_000_000 - 1))
+def test_the_callees_date_is_what_the_zone_says(zone: str, day: date, us: int) -> None:
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(microseconds=us)
+    assert local_date(zone, to_us(at)) == at.astimezone(ZoneInfo(zone)).date()

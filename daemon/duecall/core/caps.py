@@ -53,6 +53,7 @@ from duecall.core.verdict import Allowed, Denied, Verdict
 
 Counted = CapRule | GapRule | CoolOffRule
 Past = dict[CallKey, Sequence[PastCall]]  # what the history said of each key
+_NEVER = 1 << 62
 _ROUNDS = 100  # of looking whether a rule that begins later denies; each ends one denial
 
 
@@ -151,17 +152,19 @@ class Caps:
         A rule denies no longer than it is in force, and one that begins later may deny then: so
         the moment is moved on until nothing denies.
         """
-        for _ in range(_ROUNDS):
+        blocked: list[tuple[_Limit, int]] = []
+        for limit in self._limits:
+            for key in limit.keys(keys):
+                until = _NEVER if key is None else limit.until(zones, past[key], at_us)
+                if until > at_us:
+                    blocked.append((limit, until))
+        for _ in range(_ROUNDS if blocked else 0):
             latest, days = at_us, local_dates(zones, at_us)
-            for limit in self._limits:
-                if not limit.valid(days):
-                    continue
-                for key in limit.keys(keys):
-                    if key is None:
+            for limit, until in blocked:
+                if until > latest and limit.valid(days):
+                    if until == _NEVER:
                         return None
-                    until = limit.until(zones, past[key], at_us)
-                    if until > latest:
-                        latest = max(latest, min(until, limit.ends_us(zones)))
+                    latest = max(latest, min(until, limit.ends_us(zones)))
             if latest == at_us:
                 break
             at_us = latest
@@ -232,7 +235,7 @@ class _Limit:
     def ends_us(self, zones: tuple[str, ...]) -> int:
         """The moment from which the rule is in force nowhere."""
         if self.rule.valid_to is None:
-            return 1 << 62
+            return _NEVER
         return max(day_start(zone, self.rule.valid_to + timedelta(days=1)) for zone in zones)
 
     def keys(self, keys: Sequence[CallKey]) -> list[CallKey | None]:
@@ -258,7 +261,11 @@ class _Limit:
             kind = next(k for k in self.rule.per if not any(one.kind == k for one in past))
             return Count(self.rule, CallKey(kind, ""), 0, self.of, 0, missing=True)
         moments = self._moments(past[key])
-        used = sum(self._expires(moment, zones) > at_us for moment in moments)
+        used = 0
+        for moment in moments:  # the older expire earlier
+            if moment + self.reach_us <= at_us or self._expires(moment, zones) <= at_us:
+                break
+            used += 1
         return Count(self.rule, key, used, self.of, self.until(zones, past[key], at_us))
 
     def _moments(self, calls: Sequence[PastCall]) -> list[int]:

@@ -38,7 +38,25 @@ def from_us(at_us: int) -> datetime:
 
 def local_date(zone: str, at_us: int) -> date:
     """The callee's day at this moment. Raises ZoneInfoNotFoundError for an unknown zone."""
-    return _date_of_quarter(zone, at_us // _QUARTER_US)
+    turn_us, before, after = _turn(zone, at_us // DAY_US)
+    if turn_us is None:
+        return _date_of_quarter(zone, at_us // _QUARTER_US)
+    return before if at_us < turn_us else after
+
+
+@lru_cache(maxsize=65_536)
+def _turn(zone: str, utc_day: int) -> tuple[int | None, date, date]:
+    """When the zone's date turns within this day of UTC, and the dates around it.
+
+    None: the zone's clocks are changed on this day, which may move the date as well.
+    """
+    clock, start = ZoneInfo(zone), utc_day * DAY_US
+    before = from_us(start).astimezone(clock).date()
+    offset = _offset_us(clock, start)
+    if offset != _offset_us(clock, start + DAY_US - 1):
+        return None, before, before
+    after = before + timedelta(days=1)
+    return (after.toordinal() - _EPOCH_DAY) * DAY_US - offset, before, after
 
 
 def local_dates(zones: tuple[str, ...], at_us: int) -> tuple[date, ...]:
