@@ -22,11 +22,11 @@ demo: setup ## real SIP calls with sound to all sorts of callees; SWITCH=freeswi
 	@$(BIN)/duecall demo --switch $(SWITCH)
 
 test: setup ## all tests: on the pocket switch, and on FreeSWITCH where one is found
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ONLY)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ONLY)
 
 test-freeswitch: setup ## the tests on FreeSWITCH alone; fails where there is none
 	@$(BIN)/python tools/need_freeswitch.py
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m freeswitch --switch freeswitch $(ONLY)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -m freeswitch --switch freeswitch $(ONLY)
 
 lint: setup ## style, types and the floors of the house
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

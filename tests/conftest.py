@@ -56,8 +56,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("switch_kind", params, scope="module")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist writes the groups into the names of tests in this hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones begin first: side by side with the others nobody waits for them at the end."""
+    """The slow ones begin first: side by side with the others nobody waits for them at the end.
+
+    Tests of one file stay together, those of its two switches apart: each has its own fixtures.
+    """
+    for item in items:
+        call = getattr(item, "callspec", None)
+        kind = call.params.get("switch_kind", "") if call else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.name}{kind}"))
 
     def turn(item: pytest.Item) -> int:
         folder = item.path.parent.name
