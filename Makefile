@@ -34,6 +34,7 @@ lint: setup ## style, types and the floors of the house
 bench: setup ## calls a second through the daemon, beside the raw limit of the same switch
 	@$(BIN)/python benchmarks/dial_rate.py $(MEASURED)
 	@$(BIN)/python benchmarks/decide.py
+	@$(BIN)/python benchmarks/gate.py
 
 chaos: setup ## daemon, switch, link and database die at random in mid-campaign; ARGS=--help lists what can be set
 	@$(BIN)/python -m tests.chaos $(MEASURED) $(ARGS)

@@ -48,6 +48,7 @@ CAMPAIGN = Campaign.model_validate(
         "contacts": "none.csv",
         "language": "vi",
         "country": "VN",
+        "rules": {"pack": "none", "pack_reason": "a benchmark"},
         "currency": "VND",
         "zone": "Asia/Ho_Chi_Minh",
         "calendar": {"hours": [{"from": "08:00", "to": "20:00"}]},

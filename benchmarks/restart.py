@@ -108,11 +108,12 @@ def copy_contacts(store: Store, count: int) -> None:
         " max(rank), lender_id, (SELECT sealed FROM contact LIMIT 1) FROM target"
         " GROUP BY campaign_id, lender_id"
     ).fetchone()
+    key = f"(1000000 + i) || '{DIGITS}'"
     with database.writing():
         database.run(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-            " INSERT INTO contact (lender_id, person_hash, phone_hash, sealed)"
-            f" SELECT {lender}, (1000000 + i) || '{DIGITS}', (1000000 + i) || '{DIGITS}', ? FROM n",
+            " INSERT INTO contact (lender_id, person_hash, phone_hash, contact_key, sealed)"
+            f" SELECT {lender}, {key}, {key}, {key}, ? FROM n",
             (count, sealed),
         )
         database.run(

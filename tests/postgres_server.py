@@ -29,7 +29,7 @@ USER = "duecall"
 GUARDED = "guarded"  # a user who has to give a password
 DEBIAN = Path("/usr/lib/postgresql")
 UNPRIVILEGED = ("postgres", "nobody")  # whom the server runs as, where root starts it
-START_S = 60
+START_S = 180
 PR_SET_PDEATHSIG = 1
 
 

@@ -14,6 +14,7 @@ GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 SOURCES = sorted([*(ROOT / "daemon").rglob("*.py"), *(ROOT / "fs_scripts").rglob("*.py")])
 # (word, name) that may stand all the same, and why.
 ALLOWED = {
+    ("customer", "customer_id"): "a column of lenders' files, by the name it has there",
     ("lead", "lead_ms"): "silence before a sound, as in lead-in",
     ("lead", "leads"): "the verb: which channel leads the other",
 }

@@ -27,6 +27,7 @@ LAWS = {
     "L7": "channels and rate of the trunk",
     "L9": "the books agree",
     "L10": "everything comes to an end",
+    "audit": "duecall audit proves the log lawful",
     "-": "nothing fails inside",
 }
 SHOWN_MAX = 30

@@ -124,7 +124,10 @@ def read_books(reader: Reader, numbers: Mapping[str, str], report: dict[str, Any
         ],
         stopped={
             numbers[phone]: at / 1e6
-            for phone, at in reader.rows("SELECT phone_hash, at FROM suppression")
+            for phone, at in reader.rows(
+                "SELECT key, min(at) FROM stop WHERE key_kind = 'number' AND campaign_id = 0"
+                " AND expires_at IS NULL GROUP BY key"
+            )
         },
         report=report,
     )

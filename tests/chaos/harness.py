@@ -296,7 +296,24 @@ class ChaosRun:
             self._trouble(f"the daemon was asked to end and ended with {code}")
         self._witness.stop()
         report: dict[str, Any] = json.loads(self._duecall("report", people.NAME, "--json"))
+        self._troubles += self._audit()
         return report
+
+    def _audit(self) -> list[Violation]:
+        """What `duecall audit` says of the log that all this has left."""
+        done = self._site.duecall("audit", "--json")
+        (self._folder / "audit.json").write_text(done.stdout + done.stderr)
+        try:
+            told = json.loads(done.stdout)
+        except ValueError:
+            return [Violation("audit", "it gave no answer", done.stdout + done.stderr)]
+        found = [
+            Violation("audit", f"{one['law']} {one['rule']}", f"{one['attempt']} {one['text']}")
+            for one in told["violations"]
+        ]
+        if not told["judged"]:
+            found.append(Violation("audit", "no attempt was judged", done.stdout))
+        return found
 
     def _quiet(self) -> bool:
         status = control.ask(self._daemon.socket, {"do": "status"})

@@ -16,6 +16,7 @@ from tests.e2e.world import campaign
 NAME = "chaos"
 OPTS_OUT = "presses-9"
 MAX_ATTEMPTS = 4
+CAP = 60  # calls a day: far above what one contact meets here, but all of them are counted
 RING_S = 5
 TIMING = Timing(
     ring_ms=500, late_ring_ms=3_000, press_after_ms=1_500, hang_up_after_ms=2_000, talk_ms=1_500
@@ -112,4 +113,18 @@ def short_campaign() -> dict[str, Any]:
         contacts=f"{NAME}.csv",
         ring=f"{RING_S}s",
         retry={"max_attempts": MAX_ATTEMPTS, "by_outcome": rules},
+        rules={
+            "pack": "none",
+            "pack_reason": "callees on this machine",
+            "gaps": [{"id": "chaos.gap", "per": ["number", "contact"], "gap": "2s"}],
+            "caps": [
+                {
+                    "id": "chaos.day",
+                    "counts": ["attempt", "message"],
+                    "per": ["number", "contact", "account"],
+                    "window": {"rolling_hours": 24},
+                    "max": CAP,
+                }
+            ],
+        },
     )

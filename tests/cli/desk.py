@@ -22,6 +22,7 @@ CAMPAIGN = {
     "contacts_as_of": "2026-11-22",
     "language": "vi",
     "country": "VN",
+    "rules": {"pack": "none", "pack_reason": "callees on this machine"},
     "currency": "VND",
     "zone": "Asia/Ho_Chi_Minh",
     "calendar": {"hours": [{"from": "00:00", "to": "24:00"}]},

@@ -42,6 +42,44 @@ def test_each_fault_of_a_campaign_is_told_at_its_place(desk: Desk) -> None:
     assert places["rign"] == len(lines) + 1
 
 
+def test_rules_that_would_refuse_every_call_are_told(desk: Desk) -> None:
+    path = desk.campaign(rules={"attested": ["lender_is_caller"]})
+    people, script = desk.run_all([("check", path), ("check", path, "--json")])
+    assert people.code == script.code == 1
+    lines = people.err.splitlines()
+    assert "nobody would be called: vn.basis: not attested: pdpl_basis_recorded" in lines
+    assert not any("vn.lender-calls" in line for line in lines)
+    told = json.loads(script.out)
+    assert (told["right"], told["faults"], told["rules"]["pack"]) == (3, [], "vn")
+    assert [f"nobody would be called: {reason}" for reason in told["rules"]["refusing"]] == lines
+    # Loading is not refused: the words may come later. But it is told.
+    loaded = desk.run("import", path)
+    assert "contacts: 3 new" in loaded.good
+    assert set(lines) <= set(loaded.err.splitlines())
+
+
+def test_a_pack_past_its_review_is_noted(desk: Desk) -> None:
+    (desk.folder / "rules").mkdir()
+    text = "schema: duecall-rules/1\njurisdiction: vn\nname: Old\nreview_by: 2026-01-01\n"
+    (desk.folder / "rules" / "vn.yaml").write_text(text, encoding="utf-8")
+    answer, doctor = desk.run_all([("check", desk.campaign(rules={})), ("doctor", "--json")])
+    assert "the file is right; 3 contacts" in answer.good
+    assert "note: the rules of vn were to be reviewed by 2026-01-01: nobody is called" in answer.err
+    (finding,) = (one for one in json.loads(doctor.out) if one["what"] == "rule packs")
+    assert finding["verdict"] == "warning"
+    assert "vn" in finding["detail"].split(": ")[1].split(", ")
+    assert str(desk.folder / "rules") in finding["remedy"]
+
+
+def test_a_fault_of_an_own_pack_is_told_in_its_file(desk: Desk) -> None:
+    (desk.folder / "rules").mkdir()
+    pack = desk.folder / "rules" / "vn.yaml"
+    pack.write_text("schema: duecall-rules/1\njurisdiction: vn\nnames: Old\n", encoding="utf-8")
+    answer = desk.run("check", desk.campaign())
+    assert (answer.code, answer.out) == (1, "")
+    assert f"{pack}:3:1: names: unknown key (did you mean name?)" in answer.err
+
+
 def test_rows_that_are_not_right_are_named(desk: Desk) -> None:
     csv = HEADER + row(1) + row(2).replace("+849", "+999") + row(3).replace(",21,", ",20,") + row(1)
     path = desk.campaign(csv=csv)

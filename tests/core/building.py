@@ -25,6 +25,7 @@ def campaign(**changes: Any) -> Campaign:
         "contacts": "overdue.csv",
         "language": "vi",
         "country": "VN",
+        "rules": {"pack": "none", "pack_reason": "a test of the core"},
         "currency": "VND",
         "zone": "Asia/Ho_Chi_Minh",
         "calendar": {"hours": [{"from": "08:00", "to": "20:00"}]},

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duecall.core.contact import Consent
 from duecall.core.contact_phone import PhoneError, parse_phone
 from duecall.core.contact_row import (
     NAME_MAX,
@@ -18,7 +19,11 @@ from duecall.core.contact_row import (
     clean_text,
     parse_row,
 )
+from duecall.core.contact_words import RuleWords
+from duecall.core.rule_merge import merge
+from duecall.core.rule_pack import RulePack
 from duecall.core.variables import COLUMNS
+from tests.core.rule_world import small_pack
 
 DEFAULTS = RowDefaults("VN", "VND", "Asia/Ho_Chi_Minh", "vi", date(2026, 4, 19))
 ROW = {
@@ -340,6 +345,81 @@ def test_no_break_spaces_are_blanks() -> None:
     row = parsed(name="Nguyễn\u00a0Văn An")
     assert row.contact.name == "Nguyễn Văn An"
     assert row.notes == ()
+
+
+# ---- what rules ask about
+
+
+def test_what_rules_ask_about() -> None:
+    contact = parsed(
+        customer_id=" KH-77 ",
+        region="us-ma",
+        line="Cell",
+        consents="recorded, called_back = 2027-06-30;Prior_Express",
+        flags="third_party;third_party bankrupt",
+    ).contact
+    assert (contact.customer_id, contact.region, contact.line) == ("KH-77", "US-MA", "mobile")
+    assert contact.consents == (
+        Consent("called_back", date(2027, 6, 30)),
+        Consent("prior_express"),
+        Consent("recorded"),
+    )
+    assert contact.flags == ("bankrupt", "third_party")
+    assert parsed(line="fixed").contact.line == "landline"
+    bare = parsed().contact
+    assert (bare.customer_id, bare.region, bare.line, bare.consents, bare.flags) == (
+        *("",) * 3,
+        *((),) * 2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "written", "reason"),
+    [
+        ("customer_id", "8.4E+11", "written with an exponent by a spreadsheet"),
+        ("customer_id", "x" * 65, "too long or not printable"),
+        ("customer_id", "N/A", "a sign for no value"),
+        ("customer_id", "0", "a sign for no value"),
+        ("customer_id", "--", "a sign for no value"),
+        ("region", "ZZ", "not a region"),
+        ("region", "Massachusetts", "not a region"),
+        ("region", "USA-MA", "not a region"),
+        ("line", "home", "not a kind of line"),
+        ("consents", "recorded called-back", "word 2 is not a word that a rule could ask for"),
+        ("consents", "=2027-06-30", "word 1 is not a word that a rule could ask for"),
+        ("consents", "recorded=30/06/2027", "what follows the = of word 1 is no day"),
+        ("consents", "recorded=", "what follows the = of word 1 is no day"),
+        ("consents", "recorded=2027-02-30", "what follows the = of word 1 is no day"),
+        ("consents", "recorded=٢٠٢٧-06-30", "what follows the = of word 1 is no day"),
+        ("consents", "recorded recorded=2027-06-30", "word 2 stands there twice"),
+        ("consents", "yes " * 40, "40 words"),
+        ("flags", "bankrupt=2027-06-30", "word 1 is not a word that a rule could ask for"),
+        ("flags", "Nguyễn", "word 1 is not a word that a rule could ask for"),
+    ],
+)
+def test_what_rules_cannot_use_is_refused(column: str, written: str, reason: str) -> None:
+    (fault,) = refused(**{column: written})
+    assert (fault.field, fault.reason) == (column, reason)
+    assert written not in str(fault)
+
+
+def test_a_region_is_written_as_packs_write_it() -> None:
+    (fault,) = refused(region="MA")
+    assert "US-MA" in fault.remedy
+
+
+def test_words_of_the_rules_in_effect() -> None:
+    pack = small_pack(
+        require=[{"on_file": "recorded"}, {"not_flagged": "bankrupt"}, {"attested": "licensed"}],
+        gaps=[{"per": "number", "gap": "1h", "unless": ["asked_to_call"]}],
+    )
+    known = RuleWords.of(merge(RulePack.model_validate(pack)))
+    assert known == RuleWords(frozenset({"recorded", "asked_to_call"}), frozenset({"bankrupt"}))
+    contact = parsed(consents="recorded ask_to_call", flags="licensed bankrupt").contact
+    assert known.unknown(contact) == [
+        ("consents", "ask_to_call", " (did you mean asked_to_call?)"),
+        ("flags", "licensed", ""),
+    ]
 
 
 @given(st.text(max_size=400))

@@ -94,7 +94,7 @@ def test_why_names_every_rule_in_order_with_its_values() -> None:
     assert told.deciding is not None
     assert told.deciding.rule == "vn.gap"
     assert told.verdict == Denied(
-        "vn.gap: too soon after the last call, by contact", utc("2026-11-23 07:00")
+        "vn.gap: too soon after the last call, by contact", utc("2026-11-23 07:00"), "vn.gap"
     )
     by_rule = {one.rule: one for one in told.findings}
     assert dict(by_rule["vn.calls-day"].values) == {"by": "contact", "used": "2", "of": "3"}
@@ -112,15 +112,17 @@ def test_a_stop_comes_first_and_is_for_ever_unless_it_ends() -> None:
     at = in_hanoi("2026-11-23 20:00")
     memory.stopped["+a"] = Stop("dnc", "all campaigns", None, "file dnc.csv")
     told = answer(EVENINGS_OFF, at, memory)
-    assert told.verdict == Denied("stopped for all campaigns: dnc (file dnc.csv)", None)
+    assert told.verdict == Denied("stopped for all campaigns: dnc (file dnc.csv)", None, "stop.dnc")
     memory.stopped["+a"] = Stop("dispute", "contract C-1", to_us(utc("2026-11-25 18:00")), "Anna")
     told = answer(EVENINGS_OFF, at, memory)
     assert told.verdict == Denied(
-        "stopped for contract C-1: dispute (Anna)", utc("2026-11-26 01:00")
+        "stopped for contract C-1: dispute (Anna)", utc("2026-11-26 01:00"), "stop.dispute"
     ), "the stop ends in the night: hours decide then"
     memory.stopped["+a"] = Stop("dispute", "contract C-1", to_us(at.at), "Anna")
     told = answer(EVENINGS_OFF, at, memory)
-    assert told.verdict == Denied("t.hours-0: outside calling hours", utc("2026-11-24 01:00"))
+    assert told.verdict == Denied(
+        "t.hours-0: outside calling hours", utc("2026-11-24 01:00"), "t.hours-0"
+    )
     assert told.findings[0].reason.endswith("expired")
 
 
@@ -145,13 +147,15 @@ def test_a_clock_before_the_law_does_not_dial() -> None:
 
 def test_a_number_without_a_zone_is_not_called_and_why_says_so() -> None:
     told = answer(plain_pack("vn"), in_hanoi("2026-11-23 03:00", zones=()))
-    assert told.verdict == Denied("time zone unknown: give the contact a zone", None)
+    assert told.verdict == Denied("time zone unknown: give the contact a zone", None, "zone")
 
 
 def test_a_zone_that_this_machine_lacks_is_looked_at_again() -> None:
     told = answer(EVENINGS_OFF, in_hanoi("2026-11-23 03:00", zones=("Mars/Olympus",)))
     assert told.verdict == Denied(
-        "a time zone of the number is not known here: install tzdata", utc("2026-11-24 03:00")
+        "a time zone of the number is not known here: install tzdata",
+        utc("2026-11-24 03:00"),
+        "zone",
     )
 
 
@@ -159,26 +163,34 @@ def test_a_stop_that_ends_in_a_zone_that_is_not_known() -> None:
     memory, made = Memory(), in_hanoi("2026-11-23 03:00", zones=("Mars/Olympus",))
     memory.stopped["+a"] = Stop("dispute", "C-1", to_us(utc("2026-11-30 18:00")), "Anna")
     told = answer(EVENINGS_OFF, made, memory)
-    assert told.verdict == Denied("stopped for C-1: dispute (Anna)", utc("2026-11-30 18:00"))
+    assert told.verdict == Denied(
+        "stopped for C-1: dispute (Anna)", utc("2026-11-30 18:00"), "stop.dispute"
+    )
 
 
 def test_a_call_without_the_key_that_a_cap_counts_by_is_not_made() -> None:
     made = in_hanoi("2026-11-23 03:00", keys={("number", "+a")})
     told = answer(capped(calendar="day"), made)
     assert told.verdict == Denied(
-        "t.caps-0: the call names no contact, by which this rule counts", utc("2026-11-24 03:00")
+        "t.caps-0: the call names no contact, by which this rule counts",
+        utc("2026-11-24 03:00"),
+        "t.caps-0",
     )
 
 
 def test_the_operators_table_of_days_decides() -> None:
     sunday = in_hanoi("2026-11-22 01:30")  # 08:30 in Hanoi
     told = answer(SHORT_WEEKENDS, sunday)
-    assert told.verdict == Denied("t.hours-1: outside calling hours", utc("2026-11-22 03:00"))
+    assert told.verdict == Denied(
+        "t.hours-1: outside calling hours", utc("2026-11-22 03:00"), "t.hours-1"
+    )
     assert answer(SHORT_WEEKENDS, sunday, working={date(2026, 11, 22)}).verdict == Allowed()
     monday = in_hanoi("2026-11-23 01:30")
     assert answer(SHORT_WEEKENDS, monday).verdict == Allowed()
     told = answer(SHORT_WEEKENDS, monday, off={date(2026, 11, 23)})
-    assert told.verdict == Denied("t.hours-1: outside calling hours", utc("2026-11-23 03:00"))
+    assert told.verdict == Denied(
+        "t.hours-1: outside calling hours", utc("2026-11-23 03:00"), "t.hours-1"
+    )
 
 
 def test_hours_that_never_meet_are_said() -> None:
@@ -259,7 +271,7 @@ def test_a_snapshot_of_what_the_store_read_decides_the_same() -> None:
     assert verdict == chosen.check(call, memory, memory, now)
     stopped = Snapshot(seen.calls, (Stop("opt_out", "all campaigns", None, "attempt 1"),))
     assert chosen.check(call, stopped, stopped, now) == Denied(
-        "stopped for all campaigns: opt_out (attempt 1)", None
+        "stopped for all campaigns: opt_out (attempt 1)", None, "stop.opt_out"
     )
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from duecall.core.callee_zones import line_of, zones_of
 from duecall.core.campaign import Calendar
-from duecall.core.law_hours import LawHours, line_of, zones_of
+from duecall.core.law_hours import LawHours
 from duecall.core.local_day import DayKinds, from_us, local_date, to_us
 from duecall.core.rule_pack import RulePack
 from tests.core.rule_judge import WEEK, Facts, Made, kind_of_day, wall_open

@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic.fields import FieldInfo
 
 from duecall.core.campaign import RETRIABLE, Campaign, Model
 from duecall.core.contact_row import ParsedRow
+from duecall.core.rule_merge import OWN
+from duecall.core.rule_pack import Rule
 from duecall.core.scalars import duration_text, size_text
 from duecall.core.site import Site
 from duecall.core.variables import COLUMNS, STANDARD
 from duecall.shell.config_file import load_campaign, load_site
 from duecall.shell.contacts_csv import ALIASES, read_contacts
 from duecall.shell.model_keys import fields, models_in
+from duecall.shell.rule_packs import load_packs
 from duecall.speech.converters import FILTERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +50,15 @@ def reachable(model: type[Model]) -> Iterator[type[Model]]:
 
 
 MODELS = {model.__name__: model for root in (Campaign, Site) for model in reachable(root)}
+MODELS["Rule"] = Rule  # what all kinds of rules have is told once
+
+
+def own_fields(model: type[Model]) -> dict[str, FieldInfo]:
+    """YAML key -> field, of those that its table has to tell."""
+    base = Rule.model_fields if issubclass(model, Rule) and model is not Rule else {}
+    return {
+        field.alias or name: field for name, field in model.model_fields.items() if name not in base
+    }
 
 
 def table(marker: str) -> list[list[str]]:
@@ -71,17 +84,18 @@ def test_every_model_has_its_table_and_no_other() -> None:
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_every_key_is_told_and_no_other(name: str) -> None:
     told = [row[0].strip("`") for row in table(f"keys: {name}")]
-    assert told == list(fields(MODELS[name]))
+    assert told == list(own_fields(MODELS[name]))
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_defaults_are_those_of_the_models(name: str) -> None:
     told = {row[0].strip("`"): (row[2], row[3]) for row in table(f"keys: {name}")}
-    for field_name, field in MODELS[name].model_fields.items():
-        key = field.alias or field_name
+    for key, field in own_fields(MODELS[name]).items():
         kind, default = told[key]
         if (name, key) == ("Campaign", "name"):
             assert default == "the file's name"  # the loader fills it in
+        elif name == "Rule" and key in OWN:
+            assert default == OWN[key]  # of one's own rules; a pack has to say them
         elif field.is_required():
             assert default == "required", key
         else:
@@ -104,6 +118,19 @@ def shown(default: Any, kind: str) -> str:
 
 def test_every_variable_is_told() -> None:
     assert [row[0].strip("`") for row in table("variables")] == list(STANDARD)
+
+
+def test_every_word_that_a_shipped_pack_asks_for_is_told() -> None:
+    asked: dict[tuple[str, str], list[str]] = {}
+    for name, pack in sorted(load_packs(ROOT / "no folder").items()):
+        words = [(rule.attested, "attested") for rule in pack.require]
+        words += [(word, "says") for rule in pack.content for word in (rule.say, rule.never_say)]
+        words += [(word, "number_shown") for rule in pack.caller_id for word in rule.needs]
+        for word, key in dict.fromkeys(words):
+            if word:
+                asked.setdefault((word, key), []).append(name)
+    told = {(row[0].strip("`"), row[1].strip("`")): row[2].split(", ") for row in table("words")}
+    assert told == asked
 
 
 def test_every_filter_is_told() -> None:

@@ -46,7 +46,7 @@ class FaultWorld(World):
 
     def stop_list(self) -> int:
         with contextlib.closing(sqlite3.connect(self.site.path("var") / "duecall.db")) as database:
-            return int(database.execute("SELECT count(*) FROM suppression").fetchone()[0])
+            return int(database.execute("SELECT count(*) FROM stop").fetchone()[0])
 
     def records(self, pattern: str) -> list[Path]:
         return list(self.site.path("cdr").glob(pattern))

@@ -35,6 +35,11 @@ def row(n: int, **changes: Any) -> Row:
         phone=changes.get("phone", f"+849{n:08d}"),
         zone=changes.get("zone", ""),
         language=changes.get("language", ""),
+        customer_id=changes.get("customer_id", ""),
+        region=changes.get("region", ""),
+        line=changes.get("line", ""),
+        consents=changes.get("consents", ()),
+        flags=changes.get("flags", ()),
     )
     account = Account(
         contract_number=changes.get("contract", f"HD-{n:07d}"),
@@ -58,6 +63,7 @@ def campaign(**changes: Any) -> Campaign:
         "contacts": "overdue.csv",
         "language": "vi",
         "country": "VN",
+        "rules": {"pack": "none", "pack_reason": "a test of the store"},
         "currency": "VND",
         "zone": "Asia/Ho_Chi_Minh",
         "calendar": {"hours": [{"from": "08:00", "to": "20:00"}]},

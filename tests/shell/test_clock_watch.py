@@ -24,6 +24,17 @@ def seen(*steps: tuple[float, float]) -> list[tuple[str, str]]:
     return [(alarm.what, dict(alarm.fields)["seconds"]) for alarm in told]
 
 
+def test_a_loop_that_sleeps_until_something_is_due_does_not_stand_still() -> None:
+    told: list[c.Alarm] = []
+    watch = ClockWatch(Moment(NOON, 0.0), told.append)
+    watch.sleeps_until(30.0)
+    watch.look(Moment(NOON + timedelta(seconds=30), 30.0))
+    assert told == []
+    watch.sleeps_until(60.0)
+    watch.look(Moment(NOON + timedelta(seconds=60 + STILL_S), 60.0 + STILL_S))
+    assert [alarm.what for alarm in told] == ["the daemon stood still"]
+
+
 def test_time_that_goes_by_as_it_should_is_not_told() -> None:
     assert seen(*[(1.0, 1.0)] * 100, (STILL_S - 1, STILL_S - 1), (1 + STEP_S - 0.1, 1)) == []
 

@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 
 from duecall.core.campaign import Campaign, Range, Say
 from duecall.core.outcome import Outcome
+from duecall.core.rule_choice import rules_of
+from duecall.core.rule_merge import RuleChanges
 from duecall.core.site import Site
 from duecall.shell.config_file import ConfigFaults, load_campaign, load_site
+from duecall.shell.rule_packs import load_packs
 
 CAMPAIGNS = Path(__file__).resolve().parents[2] / "campaigns"
 CONTACTS = (
@@ -46,7 +49,7 @@ SITE = Site.model_validate(
         "agents": {"front-desk": {"members": ["sip:agent@127.0.0.1:5090"]}},
         "lender_name": "Minh An",
     }
-)
+).with_packs(load_packs(Path("none of its own")))
 
 
 def campaign_text(**changes: str) -> str:
@@ -109,7 +112,8 @@ def test_yaml_guesses_no_types(tmp_path: Path) -> None:
 
 
 def test_norway_is_a_country(tmp_path: Path) -> None:
-    assert good(tmp_path, campaign_text(country="country: NO")).country == "NO"
+    text = campaign_text(country="country: NO", rules="rules: {pack: none}")
+    assert good(tmp_path, text).country == "NO"
 
 
 @pytest.mark.parametrize(
@@ -519,6 +523,144 @@ def test_contacts_file_that_will_not_do(tmp_path: Path, contacts: str, said: str
     assert said in str(fault)
 
 
+# ---- rules: told at their places, whether one key is wrong or all of them do not go together
+
+OWN_HOURS = "id: own.hours, days: all, spans: "
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ("  ^hour: []", "rules.hour: unknown key (did you mean hours?)"),
+        (
+            "  gaps:\n    - {id: own.gap, per: number, ^gape: 2h, gap: 1h}",
+            "rules.gaps[0].gape: unknown key (did you mean gap?)",
+        ),
+        (
+            f"  hours:\n    - {{{OWN_HOURS}[{{from: 21:00, to: ^07:00}}]}}",
+            "rules.hours[0].spans[0].to: ends at 07:00, not after its start at 21:00",
+        ),
+        (
+            f"  hours:\n    - {{{OWN_HOURS}[{{from: 8:00, to: 12:00}}, "
+            "{from: ^11:00, to: 13:00}]}",
+            "rules.hours[0].spans[1].from: 11:00-13:00 overlaps 08:00-12:00",
+        ),
+        (
+            "  caps:\n    - {id: own.cap, counts: [attempt], per: number, "
+            "window: {calendar: day}, max: ^0}",
+            "rules.caps[0].max: 0 is out of range; allowed: at least 1",
+        ),
+        (
+            "  caps:\n    - {id: own.cap, counts: [attempt], per: number, "
+            "window: ^{calendar: day, rolling_days: 7}, max: 1}",
+            "rules.caps[0].window: calendar and rolling_days at once",
+        ),
+        ("  gaps:\n    - ^{per: number, gap: 1h}", "rules.gaps[0].id: is missing"),
+        (
+            "  gaps:\n    - {id: own.one, per: number, gap: 1h}\n"
+            "  ring:\n    - {id: own.two, min: 20s}\n"
+            "  cool_offs:\n    - {id: ^own.one, after: live, per: number, days: 1}",
+            "'own.one' is an id in gaps already",
+        ),
+        ("  override:\n    - ^{rule: vn.gap, drop: yes}", "rules.override[0].reason: is missing"),
+        (
+            "  override:\n    - {rule: vn.gap, reason: ^' ', drop: yes}",
+            "rules.override[0].reason: the text is empty",
+        ),
+        (
+            "  override:\n    - ^{rule: vn.gap, reason: we must, drop: yes, set: {gap: 1h}}",
+            "drop and set at once",
+        ),
+        (
+            "  override:\n    - {rule: ^vn.hours, reason: we must, approved_by: me, drop: yes}",
+            "rules.override[0].rule: 'vn.hours' is law; "
+            "allowed: an override in the site's config.yaml alone",
+        ),
+        (
+            "  override:\n    - {rule: ^vn.gup, reason: we must, drop: yes}",
+            "'vn.gup' is no rule in effect (did you mean vn.gap?)",
+        ),
+        (
+            "  override:\n    - {rule: vn.gap, reason: we must, set: {gap: ^1}}",
+            "rules.override[0].set.gap: '1' is a number without a unit",
+        ),
+        (
+            "  override:\n    - {rule: vn.gap, reason: we must, set: {gape: ^1h}}",
+            "rules.override[0].set.gape: unknown key (did you mean gap?)",
+        ),
+        (
+            "  override:\n    - {rule: vn.gap, reason: we must, set: {gap: 1h}, drop: no}\n"
+            "  gaps:\n    - {id: ^vn.ring, per: number, gap: 1h}",
+            "'vn.ring' is a rule of the pack already",
+        ),
+        (
+            "  attested: [lender_is_caller, ^basis_recorded]",
+            "no rule asks for 'basis_recorded'",
+        ),
+        ("  days: ^{off: [2026-12-24]}", "rules.days.source: is missing"),
+        ("  days: {off: [^24.12.2026], source: us}", "'24.12.2026' is not a day"),
+        (
+            "  pack: ^none",
+            "rules.pack: 'none' in place of the law of VN, and no reason; "
+            "allowed: pack_reason: why, or pack: vn",
+        ),
+        ("  pack: ^uz\n  pack_reason: x", "rules.pack: no rules for 'uz'"),
+        ("  pack_reason: ^x", "a reason, and no pack"),
+    ],
+)
+def test_a_fault_of_the_rules_is_told_at_its_place(tmp_path: Path, rules: str, said: str) -> None:
+    text, spots = marked(campaign_text(rules=f"rules:\n{rules}"))
+    faults = faults_of(tmp_path, text)
+    assert [(fault.line, fault.column) for fault in faults.faults] == spots, str(faults)
+    assert said in str(faults)
+    assert all(fault.allowed for fault in faults.faults)
+
+
+def test_a_country_without_a_pack_is_told_at_the_country(tmp_path: Path) -> None:
+    text, spots = marked(campaign_text(country="country: ^NO"))
+    (fault,) = faults_of(tmp_path, text).faults
+    assert [(fault.line, fault.column)] == spots
+    assert "no rule pack for NO, and none is named; allowed: `pack:` one of cn, gb" in str(fault)
+
+
+def test_what_config_yaml_chose_for_the_campaign_is_told_as_its(tmp_path: Path) -> None:
+    chosen = SITE.model_copy(update={"rules": RuleChanges.model_validate({"pack": "ru"})})
+    text, spots = marked(campaign_text(country="country: ^VN"))
+    (fault,) = faults_of(tmp_path, text, chosen).faults
+    assert [(fault.line, fault.column)] == spots
+    assert "with rules.pack of config.yaml: 'ru' in place of the law of VN" in str(fault)
+    lawful = campaign_text(rules="rules: {pack: vn}")
+    assert good(tmp_path, lawful, chosen).rules.pack == "vn"
+
+
+def test_without_a_site_the_rules_are_judged_by_themselves_alone(tmp_path: Path) -> None:
+    assert good(tmp_path, campaign_text(rules="rules: {pack: none}"), None).rules.pack == "none"
+    faults = faults_of(tmp_path, campaign_text(rules="rules: {pack: No}"), None)
+    assert "lower-case letters" in str(faults)
+
+
+def test_a_campaign_with_rules_is_the_same_when_it_comes_back_from_the_database(
+    tmp_path: Path,
+) -> None:
+    campaign = good(tmp_path, campaign_text(rules=RULES, purpose="purpose: marketing"))
+    again = Campaign.model_validate_json(campaign.model_dump_json(by_alias=True))
+    assert again == campaign
+    assert rules_of(SITE, again).digest == rules_of(SITE, campaign).digest
+    assert again.purpose == "marketing"
+
+
+RULES = """\
+rules:
+  attested: [lender_is_caller]
+  days: {off: [2026-12-24], source: Decision 12}
+  hours:
+    - {id: own.hours, days: [sat, sun], spans: [{from: 9:00, to: 24:00}]}
+    - {id: own.sunday, days: sun, spans: []}
+  override:
+    - {rule: vn.calls-day, reason: agreed, set: {max: 4, per: [number, contact]}}
+"""
+
+
 # ---- the site
 
 
@@ -527,6 +669,9 @@ def site_faults(folder: Path, text: str) -> ConfigFaults:
     with pytest.raises(ConfigFaults) as caught:
         load_site(folder / "config.yaml")
     return caught.value
+
+
+TRUNKS = "trunks:\n  a: {proxy: x, channels: 1, calls_per_second: 1}"
 
 
 def test_site_paths_become_absolute(tmp_path: Path) -> None:
@@ -576,6 +721,27 @@ def test_site_paths_become_absolute(tmp_path: Path) -> None:
             "trunks:\n  a: {proxy: x, channels: 1, calls_per_second: 1}",
             "at most 65535",
         ),
+        (f"folders: {{rules: ^packs}}\n{TRUNKS}", "folders.rules: no folder packs"),
+        (f"rules:\n  ^attest: [x]\n{TRUNKS}", "unknown key (did you mean attested?)"),
+        (
+            f"rules:\n  attested: [lender_is_caller, ^lender_is_caler]\n{TRUNKS}",
+            "no rule asks for 'lender_is_caler' (did you mean lender_is_caller?)",
+        ),
+        (
+            f"rules:\n  override:\n    - {{rule: ^vn.hours, reason: x, drop: yes}}\n{TRUNKS}",
+            "'vn.hours' is law, and nobody approved this; "
+            "allowed: approved_by: the name of who answers for it",
+        ),
+        (
+            "rules:\n  override:\n    - ^{rule: vn.hours, reason: x, approved_by: Bo, "
+            f"set: {{days: [sat]}}}}\n{TRUNKS}",
+            "no hours from 2020-01-01 on for a workday",
+        ),
+        (
+            f"rules:\n  gaps:\n    - {{id: ^cn.gap, per: number, gap: 1h}}\n{TRUNKS}",
+            "'cn.gap' is a rule of the pack already",
+        ),
+        (f"rules: {{pack: ^uz, pack_reason: x}}\n{TRUNKS}", "rules.pack: no rules for 'uz'"),
     ],
 )
 def test_site_fault_is_told_at_its_place(tmp_path: Path, text: str, said: str) -> None:
@@ -583,6 +749,51 @@ def test_site_fault_is_told_at_its_place(tmp_path: Path, text: str, said: str) -
     faults = site_faults(tmp_path, written)
     assert [(fault.line, fault.column) for fault in faults.faults] == spots, str(faults)
     assert said in str(faults)
+
+
+def test_a_site_comes_with_its_packs(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(TRUNKS, encoding="utf-8")
+    assert sorted(load_site(tmp_path / "config.yaml").packs) == [
+        "cn",
+        "gb",
+        "none",
+        "ru",
+        "us",
+        "vn",
+    ]
+    (tmp_path / "rules").mkdir()  # found without a word
+    pack = "schema: duecall-rules/1\njurisdiction: de\nname: Germany\n"
+    (tmp_path / "rules" / "de.yaml").write_text(pack, encoding="utf-8")
+    site = load_site(tmp_path / "config.yaml")
+    assert site.packs["de"].name == "Germany"
+    assert site.folders.rules == str(tmp_path / "rules")
+
+
+def test_faults_of_an_own_pack_are_told_in_its_file(tmp_path: Path) -> None:
+    (tmp_path / "packs").mkdir()
+    text, spots = marked(
+        "schema: duecall-rules/1\njurisdiction: de\nname: Germany\nreview_by: 2027-01-01\ngaps:\n"
+        "  - ^{id: de.gap, per: number, gap: ^2, level: law, certainty: high, "
+        "valid_from: 2020-01-01}\n"
+    )
+    (tmp_path / "packs" / "de.yaml").write_text(text, encoding="utf-8")
+    faults = site_faults(tmp_path, f"folders: {{rules: packs}}\n{TRUNKS}").faults
+    assert [(fault.line, fault.column) for fault in faults] == spots
+    assert {fault.file for fault in faults} == {str(tmp_path / "packs" / "de.yaml")}
+    assert [fault.problem for fault in faults] == ["is missing", "'2' is a number without a unit"]
+
+
+def test_the_sites_rules_hold_for_the_countries_that_they_are_about(tmp_path: Path) -> None:
+    rules = (
+        "rules:\n  attested: [lender_is_caller, pipl_basis_recorded]\n"
+        "  override:\n    - {rule: vn.gap, reason: agreed, set: {gap: 3h}}\n"
+    )
+    (tmp_path / "config.yaml").write_text(rules + TRUNKS, encoding="utf-8")
+    site = load_site(tmp_path / "config.yaml")
+    text = campaign_text(trunk="trunk: a")
+    assert rules_of(site, good(tmp_path, text, site)).pack.gaps[0].gap == 3 * 3600
+    chinese = campaign_text(trunk="trunk: a", country="country: CN")
+    assert rules_of(site, good(tmp_path, chinese, site)).changes == ()
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tracemalloc
 from collections.abc import Iterable
 from datetime import date
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from duecall.core.campaign import Campaign
+from duecall.core.contact import Consent
 from duecall.core.contact_row import ParsedRow, RowFault
+from duecall.core.contact_words import RuleWords
 from duecall.shell.contacts_csv import ALIASES, ContactsFileError, read_contacts, read_header
 
 AS_OF = date(2026, 4, 19)
@@ -244,6 +247,45 @@ def test_no_file(tmp_path: Path) -> None:
         read_header(tmp_path / "none.csv")
     with pytest.raises(ContactsFileError, match="not a file"):
         read_header(tmp_path)
+
+
+# ---- what rules ask about
+
+ASKED = "customer_id,region,line,consents,flags"
+
+
+def test_columns_that_rules_ask_about_are_not_kept_as_text(tmp_path: Path) -> None:
+    header = f"{HEADER},CIF,Region code,Line type,Consent,Flag,branch"
+    (one,) = rows_of(tmp_path, f'{header}\n{row(11)},KH-1,US-MA,mobile,"a1=2027-06-30, b2",c3,Hue')
+    assert isinstance(one, ParsedRow)
+    assert one.contact.customer_id == "KH-1"
+    assert one.contact.consents == (Consent("a1", date(2027, 6, 30)), Consent("b2"))
+    assert one.contact.flags == ("c3",)
+    assert one.account.fields == {"branch": "Hue"}
+
+
+def test_words_that_no_rule_asks_for_are_noted_once(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    cells = ["recorded,", "recordd,bankrupt", "recordd,bankrot"]
+    lines = [f"{row(n)},,,,{cell}" for n, cell in enumerate(cells, 11)]
+    path.write_text("\n".join([f"{HEADER},{ASKED}", *lines]))
+    words = RuleWords(frozenset({"recorded"}), frozenset({"bankrupt"}))
+    rows = list(read_contacts(path, CAMPAIGN, today=AS_OF, words=words))
+    assert [len(one.notes) for one in rows if isinstance(one, ParsedRow)] == [0, 1, 1]
+    told = [note for one in rows if isinstance(one, ParsedRow) for note in one.notes]
+    assert [(note.row, note.field) for note in told] == [(3, "consents"), (4, "flags")]
+    assert "'recordd' (did you mean recorded?)" in told[0].reason
+    assert "'bankrot' (did you mean bankrupt?)" in told[1].reason
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_each_byte_of_the_file_is_told(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "people.csv"
+    lines = [HEADER, "", row(11), '"broken', row(12), "Ă\0", row(13)]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + end)
+    sha256 = hashlib.sha256()
+    assert list(read_contacts(path, CAMPAIGN, today=AS_OF, taken=sha256.update))
+    assert sha256.hexdigest() == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 # ---- much

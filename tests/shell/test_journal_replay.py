@@ -18,13 +18,17 @@ from duecall.core import commands as c
 from duecall.core import events as e
 from duecall.core import retry
 from duecall.core.attempt import Attempt, Stage, Target
+from duecall.core.call_events import ALL_CHANNELS, ALL_EVENTS, CallKey, PastCall
 from duecall.core.campaign import Campaign
 from duecall.core.campaign_run import CampaignRun
 from duecall.core.dialer import Dialer
+from duecall.core.gate_types import Horizon, Snapshot, Stop
 from duecall.core.line import Line
 from duecall.core.moment import Moment
 from duecall.core.outcome import Ending as CallEnding
 from duecall.core.outcome import Outcome
+from duecall.core.rule_choice import rules_of
+from duecall.core.rule_merge import EffectiveRules
 from duecall.core.sent_calls import SentCalls
 from duecall.shell import journal, journal_codec
 from duecall.shell.journal_file import Ending, segments_in
@@ -73,6 +77,13 @@ SAMPLES: dict[Any, Any] = {
     Outcome: Outcome.BUSY,
     Result: RESULT,
     CallEnding: ENDING,
+    Horizon: Horizon(1, None, 3),
+    Snapshot: Snapshot(
+        {CallKey("number", "hash-1"): (PastCall(1, 2, ALL_EVENTS, ALL_CHANNELS),)},
+        (Stop("dispute", "this contract", 5, "anna"),),
+    ),
+    EffectiveRules: rules_of(building.site(), building.campaign()),
+    tuple[tuple[date, int, int], ...]: ((date(2026, 4, 19), 100, 3),),
     str: "text",
     int: 7,
     float: 0.1,

@@ -5,24 +5,32 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from duecall.core.contact_row import ParsedRow
+from duecall.core.eligibility import Eligibility
+from duecall.core.gate_types import Snapshot
+from duecall.core.proposal import keys_of
+from duecall.core.rule_check import refused_to_all
+from duecall.core.rule_choice import rules_of
+from duecall.core.verdict import Allowed, Denied
 from duecall.shell.config_file import load_campaign, load_site
 from duecall.shell.config_references import columns_used
 from duecall.shell.contacts_csv import read_contacts
 from duecall.speech.template import MessageTemplate, text_of
 from duecall.speech.values import Day, DaysCount, Digits, Money, Name, Percent, Phone, Text, Value
+from tests.core import building
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "campaigns"
 FILES = sorted(FOLDER.glob("*.yaml"))
 SITE = load_site(ROOT / "config.yaml")
 TODAY = date(2030, 1, 1)  # the files must be right for ever
+NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)  # a Tuesday on which the packs are good
 
 
 def rows_of(path: Path) -> list[ParsedRow]:
@@ -70,6 +78,27 @@ def test_every_row_can_be_spoken(path: Path) -> None:
             said = text_of(template.render(values_of(row, campaign.variables)), campaign.language)
             assert said
             assert not any(char.isdigit() for char in said), said
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_contact_may_be_called_by_the_law_of_the_country(path: Path) -> None:
+    campaign = load_campaign(path, SITE)
+    rules = rules_of(SITE, campaign)
+    assert rules.pack.jurisdiction == campaign.country.lower()
+    assert not refused_to_all(campaign, rules, NOON)
+    eligibility = Eligibility(campaign, rules)
+    for number, row in enumerate(rows_of(path), 1):
+        target = building.target(
+            number, contact=row.contact, account=row.account, contact_key="a", account_key="b"
+        )
+        nothing = Snapshot(dict.fromkeys(keys_of(target), ()))
+        verdict = eligibility.check(target, nothing, NOON)
+        if isinstance(verdict, Denied):  # it is night there: nothing but the hours denies
+            assert "outside calling hours" in verdict.reason
+            assert verdict.until is not None
+            assert verdict.until - NOON < timedelta(days=1)
+            verdict = eligibility.check(target, nothing, verdict.until)
+        assert isinstance(verdict, Allowed)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from duecall.core.rule_merge import RuleChanges
-from duecall.core.rule_pack import RulePack
+from duecall.core import events
+from duecall.core.dialer import Dialer
+from duecall.core.rule_pack import NO_LAW, RulePack
+from duecall.shell.journal_codec import Decoder, Encoder
 from duecall.shell.rule_packs import (
     ConfigFaults,
-    effective,
     find_pack,
     load_pack,
+    load_packs,
     pack_names,
 )
+from tests.core import building
 
 LAWFUL = ["cn", "gb", "ru", "us", "vn"]
 HEAD = "schema: duecall-rules/1\njurisdiction: test\nname: Test\nreview_by: 2027-01-01\n"
@@ -52,6 +55,7 @@ def test_every_rule_carries_source_certainty_and_dates(name: str) -> None:
 
 def test_none_has_no_law() -> None:
     assert list(shipped("none").rules()) == []
+    assert shipped("none") == NO_LAW  # for a site that was not read from a file
 
 
 # (pack, rule, level, what it says), as researched.
@@ -191,31 +195,40 @@ def test_the_sites_own_copy_comes_first(tmp_path: Path) -> None:
         find_pack("uz", [tmp_path])
 
 
-def test_faults_of_a_merge_are_told_in_the_file_they_stand_in(tmp_path: Path) -> None:
-    path = tmp_path / "overdue.yaml"
-    path.write_text(
-        "title: Overdue\n"
-        "rules:\n"
-        "  attested: [lender_is_caler]\n"
-        "  override:\n"
-        "    - rule: vn.hours\n"
-        "      reason: we like it\n"
-        "      approved_by: me\n"
-        "      drop: true\n",
-        encoding="utf-8",
-    )
-    changes = RuleChanges.model_validate(
-        {
-            "attested": ["lender_is_caler"],
-            "override": [
-                {"rule": "vn.hours", "reason": "we like it", "approved_by": "me", "drop": "true"}
-            ],
-        }
-    )
+def test_all_packs_are_loaded_the_sites_own_first(tmp_path: Path) -> None:
+    own = tmp_path / "rules"
+    assert sorted(load_packs(own)) == pack_names()  # the folder need not be there
+    own.mkdir()
+    text = find_pack("vn").read_text("utf-8").replace("2027-03-01", "2027-09-01")
+    (own / "vn.yaml").write_text(text, encoding="utf-8")
+    (own / "test.yaml").write_text(HEAD, encoding="utf-8")
+    packs = load_packs(own)
+    assert sorted(packs) == sorted([*pack_names(), "test"])
+    assert str(packs["vn"].review_by) == "2027-09-01"
+    assert packs["ru"] == shipped("ru")
+
+
+def test_a_pack_that_was_changed_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "test.yaml"
+    path.write_text(HEAD, encoding="utf-8")
+    assert load_pack(path).name == "Test"
+    path.write_text(HEAD.replace("name: Test", "name: Test of tests"), encoding="utf-8")
+    assert load_pack(path).name == "Test of tests"
+
+
+def test_faults_of_all_packs_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(HEAD, encoding="utf-8")
+    (tmp_path / "two.yaml").write_text("schema: duecall-rules/1\n", encoding="utf-8")
     with pytest.raises(ConfigFaults) as caught:
-        effective(shipped("vn"), None, (path, changes))
-    first, second = caught.value.faults
-    assert (first.line, first.column, first.key) == (3, 14, "rules.attested[0]")
-    assert "did you mean lender_is_caller?" in first.problem
-    assert (second.line, second.column, second.key) == (5, 13, "rules.override[0].rule")
-    assert second.problem == "'vn.hours' is law"
+        load_packs(tmp_path)
+    assert {Path(fault.file).name for fault in caught.value.faults} == {"one.yaml", "two.yaml"}
+
+
+def test_a_site_goes_into_the_journal_with_its_packs() -> None:
+    site = building.site().with_packs(load_packs(Path("none of its own")))
+    dialer = Dialer(site, building.moment())
+    lawful = building.campaign(rules={"attested": ["lender_is_caller"]})
+    dialer.handle(events.CampaignStarted(building.moment(), lawful))
+    again = Decoder().snapshot(Encoder().snapshot(dialer))
+    assert vars(again)["_site"] == site
+    assert vars(again)["_site"].packs == site.packs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from peewee import IntegrityError, Model
 from playhouse.schema_diff import diff_models
 
+from duecall.core.contact import Consent
 from duecall.shell import migrations
 from duecall.shell.database import StoreError
 from duecall.shell.database_sqlite import sqlite_path
@@ -47,6 +48,10 @@ def test_same_file_twice_changes_nothing(tmp_path: Path, database: str) -> None:
         {"name": "Trần Thị B"},
         {"zone": "Asia/Tokyo"},
         {"language": "ru"},
+        {"customer_id": "KH-4"},
+        {"region": "US-MA", "line": "mobile"},
+        {"consents": (Consent("called_back", date(2027, 6, 30)), Consent("recorded"))},
+        {"flags": ("bankrupt", "third_party")},
         {"fields": {"city": "Huế"}},
         {"due": NOON.date()},
     ],

@@ -178,14 +178,14 @@ def test_a_connection_lost_in_the_middle_of_a_batch_costs_nothing(
 ) -> None:
     targets = world.load(20)
     store = world.worker.store
-    apply_one, broken = store._apply_one, []
+    apply_one, broken = store._turn._apply_one, []
 
     def cut_in_the_middle(command: c.Command, done: ApplyResult, now: object) -> None:
         if len(done.saved) == 7 and not broken:
             broken.append(postgres_server.break_connections(database_name(url_of(tmp_path))))
         apply_one(command, done, now)  # type: ignore[arg-type]
 
-    store._apply_one = cut_in_the_middle  # type: ignore[method-assign]
+    store._turn._apply_one = cut_in_the_middle  # type: ignore[method-assign]
     world.worker.put([save(target) for target in targets])
     world.worker.put([outcome(attempt(target)) for target in targets[:5]])
     assert world.worker.flush(20)
@@ -363,7 +363,7 @@ def test_law_l4_an_opt_out_in_one_store_reaches_an_attempt_that_waits_in_another
     one.apply([save(mine)])
     with ThreadPoolExecutor(1) as pool:
         with one._database.writing():
-            one._apply_one(outcome(attempt(mine), Outcome.OPTED_OUT), ApplyResult(), None)
+            one._turn._apply_one(outcome(attempt(mine), Outcome.OPTED_OUT), ApplyResult(), None)
             waiting = pool.submit(two.apply, [save(theirs)])
             gevent.sleep(0.3)
             assert not waiting.done()
@@ -412,7 +412,7 @@ def test_stores_that_wait_for_each_other_both_come_through(tmp_path: Path) -> No
         (two, [save(theirs[p]) for p in reversed(phones)]),
     ):
         store._pending = batch  # type: ignore[attr-defined]
-        apply_one = store._apply_one
+        apply_one = store._turn._apply_one
         seen: list[int] = []
 
         def slowly(command, done, now, apply_one=apply_one, seen=seen):  # type: ignore[no-untyped-def]
@@ -421,7 +421,7 @@ def test_stores_that_wait_for_each_other_both_come_through(tmp_path: Path) -> No
             if len(seen) == 1:
                 both.wait(20)
 
-        store._apply_one = slowly  # type: ignore[method-assign]
+        store._turn._apply_one = slowly  # type: ignore[method-assign]
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda s: s.apply(s._pending), (one, two)))
     assert sum(len(one_done.saved) for one_done in done) == 2

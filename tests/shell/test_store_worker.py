@@ -37,7 +37,7 @@ class World:
 
     def _open(self) -> Store:
         store = build.open_store(self.folder)
-        apply_one = store._apply_one
+        apply_one = store._turn._apply_one
 
         def failing(command: c.Command, done: ApplyResult, now: Any) -> None:
             if self.disk_full:
@@ -47,7 +47,7 @@ class World:
                 raise error
             apply_one(command, done, now)
 
-        store._apply_one = failing  # type: ignore[method-assign]
+        store._turn._apply_one = failing  # type: ignore[method-assign]
         return store
 
     def _take(self, done: ApplyResult) -> None:

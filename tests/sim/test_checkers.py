@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,7 +15,7 @@ from duecall.core.retry import OUR_FAULT
 from duecall.shell import daemon_store, originate_line, other_daemons, switch_calls
 from duecall.sim import leases, setting, switch
 from duecall.sim.checkers import judge
-from duecall.sim.checkers.l2_calling_hours import open_at
+from duecall.sim.checkers.l2_calling_hours import may_ring
 from duecall.sim.checkers.l3_caps import NOT_COUNTED
 from duecall.sim.checkers.l4_stops import ENDS
 from duecall.sim.checkers.l6_one_true_outcome import PRESSED, UNANSWERED, true_outcome
@@ -23,6 +24,7 @@ from duecall.sim.truth import Books, CampaignRules, Entry, Rules, Story, Truth
 ROOT = Path(__file__).resolve().parents[2]
 SIM = ROOT / "daemon" / "duecall" / "sim"
 JUDGES = [*sorted((SIM / "checkers").glob("*.py")), SIM / "truth.py"]
+OWN = ("duecall.sim.checkers", "duecall.sim.truth", "duecall.audit")  # the audit imports nothing
 HOURS = ((time(8), time(12)), (time(13), time(20)))
 CAMPAIGN = CampaignRules(HOURS, (date(2026, 11, 24),), 2, {"busy": 1}, 60, 30, 60)
 NUMBER, ZONE = "n1", "Asia/Ho_Chi_Minh"
@@ -34,7 +36,7 @@ NOON = datetime.fromisoformat("2026-11-23T07:00:00+00:00")
 def test_a_checker_imports_nothing_that_it_judges(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            mine = (node.module or "").startswith(("duecall.sim.checkers", "duecall.sim.truth"))
+            mine = (node.module or "").startswith(OWN)
             assert mine or not (node.module or "").startswith(("duecall", "fs_scripts"))
         elif isinstance(node, ast.Import):
             assert not any(alias.name.startswith(("duecall", "fs_")) for alias in node.names)
@@ -74,6 +76,7 @@ def test_a_story_in_which_all_is_well_is_left_in_peace() -> None:
     assert judge(story(*WELL)) == []
 
 
+STOP = {"number": "dnc contact person 1 ", "attempt": ""}
 LATE = NOON.replace(hour=12, minute=59, second=40)  # 19:59:40 there: it would ring past 20:00
 OTHER = Truth(False, "USER_BUSY", 486)
 
@@ -86,7 +89,11 @@ OTHER = Truth(False, "USER_BUSY", 486)
         ("L3", [entry(20.0, "sent", "y")]),
         ("L4", [entry(20.0, "sent", "y")]),
         ("L4", [entry(20.0, "stopped"), entry(21.0, "saved", "y")]),
-        ("L4", [entry(20.0, "told", "", number="", campaign=""), entry(21.0, "sent", "y")]),
+        ("L4", [entry(20.0, "told", "", number="", campaign="", value="drain"),
+                entry(21.0, "sent", "y")]),
+        ("L4", [entry(1.05, "barred", **STOP), entry(1.06, "told", "", number="", campaign="",
+                                                     value="stops")]),
+        ("L4", [entry(0.9, "barred", **STOP)]),
         ("L5", [entry(20.0, "sent")]),
         ("L5", [entry(20.0, "sent", "y")]),
         ("L6", [entry(20.0, "decided", value="busy")]),
@@ -95,10 +102,28 @@ OTHER = Truth(False, "USER_BUSY", 486)
         ("L8", [entry(5.0, "parked", "y"), entry(40.0, "said", "y")]),
         ("L9", [entry(20.0, "saved", "y")]),
     ],
-)
+)  # fmt: skip
 def test_each_law_that_is_broken_is_seen(law: str, more: list[Entry]) -> None:
     log = sorted([*WELL, *more], key=lambda line: line.at_s)
     assert any(line.startswith(law + ":") for line in judge(story(*log)))
+
+
+NOON_US = 1_795_417_200_000_000  # NOON
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [entry(1.05, "barred", **STOP)],  # saved before, and the daemon does not know
+        [entry(0.5, "barred", value=str(NOON_US), **STOP)],  # it ended just now
+        [entry(0.5, "barred", **STOP), entry(0.6, "freed", "", value=STOP["number"])],
+        [entry(0.5, "barred", target=2, **STOP)],  # somebody else
+    ],
+)
+def test_a_stop_that_does_not_hold_or_is_not_known_breaks_nothing(more: list[Entry]) -> None:
+    assert int(NOON.timestamp()) * 1_000_000 == NOON_US
+    log = sorted([*WELL, *more], key=lambda line: line.at_s)
+    assert judge(story(*log)) == []
 
 
 def test_an_outcome_that_is_not_true_is_seen() -> None:
@@ -147,7 +172,26 @@ def test_what_is_left_over_is_seen(books: Books) -> None:
     ],
 )
 def test_hours(local: str, open_: bool) -> None:
-    assert open_at(CAMPAIGN, datetime.fromisoformat(local)) is open_
+    zone = ZoneInfo(ZONE)
+    assert may_ring(CAMPAIGN, zone, datetime.fromisoformat(local).replace(tzinfo=zone)) is open_
+
+
+@pytest.mark.parametrize(
+    ("utc", "open_"),
+    [
+        ("2026-11-01T05:20:00", True),  # 01:20, for the first time
+        ("2026-11-01T06:20:00", True),  # 01:20 once more
+        ("2026-11-01T06:29:50", False),  # it would ring at 01:30, which is closed
+        ("2027-03-14T06:59:50", True),  # 01:59:50; ten seconds later it is 03:00
+        ("2027-03-14T08:29:50", False),
+        ("2026-11-02T03:59:50", True),  # rings over midnight, and both days are open
+    ],
+)
+def test_hours_in_the_night_in_which_clocks_are_changed(utc: str, open_: bool) -> None:
+    hours = ((time(0), time(1, 30)), (time(1, 45), time(3, 30)), (time(20), time(0)))
+    rules = replace(CAMPAIGN, hours=hours)
+    at = datetime.fromisoformat(utc).replace(tzinfo=timezone.utc)
+    assert may_ring(rules, ZoneInfo("America/New_York"), at) is open_
 
 
 def test_own_tables_speak_of_the_same_outcomes() -> None:

@@ -64,7 +64,21 @@ def cli(context: click.Context, config: Path) -> None:
 
 def load_commands() -> None:
     """Each module registers its commands with `cli`."""
-    from duecall.cli import campaigns, demo, doctor, freeswitch, operate, replay, report  # noqa: F401
+    from duecall.cli import (  # noqa: F401
+        audit,
+        campaigns,
+        demo,
+        dnc,
+        doctor,
+        freeswitch,
+        key,
+        operate,
+        person,
+        plan,
+        replay,
+        report,
+        why,
+    )
 
 
 def main() -> None:

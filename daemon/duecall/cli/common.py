@@ -118,8 +118,12 @@ class Context:
             )
         return path
 
+    @property
+    def key_path(self) -> Path:
+        return Path(self.site.folders.var) / "duecall.key"
+
     def vault(self) -> Vault:
-        return Vault.load(self.folder("var") / "duecall.key")
+        return Vault.load(self.folder("var") / self.key_path.name)
 
     def store(self, vault: Vault | None = None, daemon: str = "cli") -> Store:
         """Opened anew; the caller closes it. daemon: whose claims and attempts are its own."""

@@ -30,9 +30,11 @@ from duecall.shell.loopback_site import REPOSITORY, LoopbackSite, SwitchKind
 CAMPAIGN = REPOSITORY / "campaigns" / "overdue-vi.yaml"
 FOLDER = REPOSITORY / "var" / "demo"
 RETRY_S, RING_S, LONGEST_S = 3, 8, 240
+ATTEMPTS = 3
 TELL_S = 10  # where there is no terminal to draw on
 CHANGED = (
-    f"For the demo these are changed in a copy of {CAMPAIGN.name}: calling hours all day, retries "
+    f"For the demo these are changed in a copy of {CAMPAIGN.name}: instead of a country's calling "
+    f"rules a gap of {RETRY_S - 1} s and {ATTEMPTS} calls a day, calling hours all day, retries "
     f"after {RETRY_S} s, ring time {RING_S} s, the message said once, every call recorded."
 )
 
@@ -75,7 +77,8 @@ def demo(kind: SwitchKind, folder: Path, keep: int) -> None:
     """Call some forty contacts who answer, press keys, are busy, hang up, and so on.
 
     All of it happens on this machine, over 127.0.0.1: real SIP, real sound, SIPp as callees. It
-    ends with a table of what was expected and what came, and exits 0 only if all agree.
+    ends with a table of what was expected and what came, then the audit of the log. It exits 0 only
+    if all agree and every call was lawful.
 
     \b
     Example:
@@ -121,6 +124,7 @@ def demo(kind: SwitchKind, folder: Path, keep: int) -> None:
             if printed.returncode:
                 fail(f"the report failed:\n{printed.stdout}{printed.stderr}")
             table = list(_compare(report, rows, people))
+            audited = site.duecall("audit")
     _show(table)
     console.print()
     console.print(printed.stdout, highlight=False, markup=False, end="")
@@ -131,13 +135,15 @@ def demo(kind: SwitchKind, folder: Path, keep: int) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    console.print()
+    console.print(audited.stdout + audited.stderr, highlight=False, markup=False, end="")
     wrong = [row for row in table if not row.agrees]
     console.print(
         f"{len(table) - len(wrong)} of {len(table)} contacts as expected; calling took "
         f"{seconds:.0f} s, all together {time.monotonic() - started:.0f} s, {_name(kind)}",
         highlight=False,
     )
-    sys.exit(1 if wrong or not recordings else 0)
+    sys.exit(1 if wrong or not recordings or audited.returncode else 0)
 
 
 def _name(kind: SwitchKind) -> str:
@@ -161,12 +167,26 @@ def _shortened(campaign: Path, work: Path) -> Path:
     folder = work / "campaigns"
     shutil.copytree(campaign.parent, folder, ignore=shutil.ignore_patterns("*.yaml"))
     raw["calendar"] = {"hours": [{"from": "00:00", "to": "24:00"}]}
+    raw["rules"] = {
+        "pack": "none",
+        "pack_reason": "demo: callees on this machine",
+        "gaps": [{"id": "demo.gap", "per": "number", "gap": f"{RETRY_S - 1}s"}],
+        "caps": [
+            {
+                "id": "demo.day",
+                "counts": ["attempt"],
+                "per": ["number", "contact"],
+                "window": {"rolling_hours": 24},
+                "max": ATTEMPTS,
+            }
+        ],
+    }
     raw["ring"] = f"{RING_S}s"
     raw["wait"] = "3s"
     raw["repeats"] = 0
     raw["record"] = True
     raw["retry"] = {
-        "max_attempts": 3,
+        "max_attempts": ATTEMPTS,
         "by_outcome": {
             outcome: {"every": f"{RETRY_S}s", "times": 2}
             for outcome in ("busy", "no_answer", "unreachable", "congestion", "rejected")

@@ -10,7 +10,8 @@ from duecall.cli.common import Context, console, errors, progress
 from duecall.core.campaign import Campaign
 from duecall.core.contact import Account, Contact
 from duecall.core.contact_row import ParsedRow
-from duecall.core.eligibility import Gate
+from duecall.core.eligibility import Eligibility
+from duecall.core.rule_choice import rules_of
 from duecall.core.verdict import Denied
 from duecall.shell.clock import now
 from duecall.shell.preparer import Preparer
@@ -46,17 +47,17 @@ def make_prompts(context: Context, campaign: Campaign) -> None:
 
 
 def _first(context: Context, campaign: Campaign) -> tuple[list[Person], bool]:
-    """Of the first AHEAD in the order of calling those that the gate will let pass some time; and
+    """Of the first AHEAD in the order of calling those whom the campaign selects; and
     whether there are more to call."""
     store = context.store()
     try:
         rows = store.next_up(campaign.name, AHEAD + 1)
     finally:
         store.close()
-    gate, at = Gate(campaign), now().wall
+    eligibility, at = Eligibility(campaign, rules_of(context.site, campaign)), now().wall
     people: list[Person] = []
     for row in rows[:AHEAD]:
-        verdict = gate.check(row.as_target(Brief("", ())), at)
+        verdict = eligibility.selects(row.as_target(Brief("", ())), at)
         if isinstance(verdict, Denied) and (
             verdict.until is None or verdict.reason.startswith("not selected")
         ):

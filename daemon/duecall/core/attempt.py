@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import IntEnum
 
 from duecall.core.contact import Account, Contact
+from duecall.core.gate_types import EMPTY, Grounds, Snapshot
 from duecall.core.outcome import Outcome
 from fs_scripts.contract import Brief
 
@@ -52,7 +53,9 @@ class Target:
 
     brief: what the script will be told; attempt_id inside it is filled in by the dialer.
     phone_hash: keyed hash of the number, the key of L1, caps and stops. spoken_on: the day, where
-    the lender is, of which the brief speaks; None where it speaks of none.
+    the lender is, of which the brief speaks; None where it speaks of none. contact_key: keyed hash
+    of the person; account_key: the account's number in the store; caps and stops go by these too.
+    known: calls and stops of these keys, as they were when the target was claimed.
     """
 
     id: int
@@ -65,6 +68,9 @@ class Target:
     brief: Brief
     no_agent: tuple[str, ...] = ()  # sounds said when no agent answers
     spoken_on: date | None = None
+    contact_key: str = ""
+    account_key: str = ""
+    known: Snapshot = EMPTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class Attempt:
     number: int  # 1 for the first try of this target
     target: Target
     at: datetime  # when it was planned
+    grounds: Grounds | None = None  # None for one of an earlier life
 
 
 def agent_leg_id(attempt: str, number: int) -> str:

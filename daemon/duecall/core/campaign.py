@@ -25,6 +25,8 @@ from duecall.core.model import Hours as Hours
 from duecall.core.model import Model as Model
 from duecall.core.model import Weekday as Weekday
 from duecall.core.outcome import Outcome
+from duecall.core.rule_merge import RuleChanges
+from duecall.core.rule_pack import Purpose
 from duecall.core.scalars import (
     Country,
     Currency,
@@ -269,6 +271,8 @@ class Campaign(Model):
     max_call: Annotated[Seconds, Field(ge=10, le=3600)] = 300
     record: Flag = False
     variables: dict[Variable, Words] = {}  # free words for the templates
+    purpose: Purpose = "collection"  # some rules hold for one of them only
+    rules: RuleChanges = RuleChanges()  # of its own, over the site's and the pack's
 
     @model_validator(mode="after")
     def _check(self) -> Campaign:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 
 from duecall.core.attempt import Target
 from duecall.core.campaign import Campaign
-from duecall.core.eligibility import Gate
+from duecall.core.eligibility import Eligibility
+from duecall.core.gate_types import Horizon, Snapshot
 from duecall.core.moment import Moment
+from duecall.core.rule_merge import EffectiveRules
+from duecall.core.verdict import Verdict
 
 HOPPER_S = 4  # seconds of calling that the hopper holds
 HOPPER_MIN, HOPPER_MAX = 20, 500
@@ -23,12 +27,17 @@ class CampaignRun:
     loading: how many were asked for; 0 when no answer is awaited. unwanted: the answer that is
     awaited is of before a change, and goes back as it comes. changed: targets were put off or
     settled since the last LoadTargets, so that its answer does not know all that still waits.
-    trouble: why nothing can be said to anybody, while that lasts.
+    trouble: why nothing can be said to anybody, while that lasts. by_day: day where the lender is
+    -> (answered calls, abandoned ones).
     """
 
-    def __init__(self, campaign: Campaign, calls_per_second: float, at: Moment) -> None:
+    def __init__(
+        self, campaign: Campaign, rules: EffectiveRules, calls_per_second: float, at: Moment
+    ) -> None:
         self.campaign = campaign
-        self.gate = Gate(campaign)
+        self.eligibility = Eligibility(campaign, rules)
+        self.by_day: dict[date, tuple[int, int]] = {}
+        self._since_asked: dict[date, tuple[int, int]] = {}  # what that answer cannot know of
         self.active = True
         self.hopper: deque[Target] = deque()
         self.loading = 0
@@ -60,6 +69,7 @@ class CampaignRun:
         """LoadTargets is on its way: all that was changed before, its answer will know."""
         self.loading = limit
         self.changed = False
+        self._since_asked = {}
 
     def answered(self, taken: int, next_due: datetime | None, trouble: str, at: Moment) -> bool:
         """The store has answered; taken: targets that it has claimed. False: give them back."""
@@ -74,6 +84,27 @@ class CampaignRun:
         if next_due is not None and not trouble:
             self.look_by(max(next_due, at.wall))
         return True
+
+    def check(self, target: Target, known: Snapshot, at: datetime) -> Verdict:
+        """May it be called now, by all that is known of it and of the campaign's calls?"""
+        return self.eligibility.check(target, known, at, self.by_day)
+
+    def horizon(self, at: Moment) -> Horizon:
+        """How far back the calls of its targets matter."""
+        return self.eligibility.horizon(at.wall)
+
+    def has_answered(self, day: date, *, abandoned: bool) -> None:
+        """A call of it was answered; the store's sums know of it later."""
+        for counts in (self.by_day, self._since_asked):
+            live, lost = counts.get(day, (0, 0))
+            counts[day] = live + 1, lost + abandoned
+
+    def have_answered(self, days: Iterable[tuple[date, int, int]]) -> None:
+        """The store's sums, as they were when it was asked: all daemons' calls up to then."""
+        self.by_day = {day: (live, lost) for day, live, lost in days}
+        for day, (live, lost) in self._since_asked.items():
+            before = self.by_day.get(day, (0, 0))
+            self.by_day[day] = before[0] + live, before[1] + lost
 
     def look_by(self, due: datetime | None) -> None:
         """A target falls due then: look into the store no later."""

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from duecall.core.attempt import Attempt, Stage, Target
+from duecall.core.call_events import ALL_CHANNELS, ALL_EVENTS
+from duecall.core.gate_types import NO_HORIZON, Horizon
 from duecall.core.outcome import Ending, Outcome
+from duecall.core.rule_merge import EffectiveRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +20,11 @@ class Command:
 @dataclass(frozen=True, slots=True)
 class LoadTargets(Command):
     """Claim up to `limit` targets that are due now, in the campaign's order, and prepare what is
-    said to them. Answered by exactly one TargetsLoaded."""
+    said to them, with their calls within the horizon. Answered by exactly one TargetsLoaded."""
 
     campaign: str
     limit: int
+    horizon: Horizon = NO_HORIZON
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +37,27 @@ class ReleaseTargets(Command):
 
 @dataclass(frozen=True, slots=True)
 class DeferTarget(Command):
-    """Not now, for this reason; look again at `until` (None: never again in this campaign)."""
+    """Not now, for this reason; look again at `until` (None: never again in this campaign).
+
+    rule: the one that decides, empty where none of a pack or list does. rules: digest of the rules
+    in effect. at: when that was decided.
+    """
 
     target: Target
     until: datetime | None
     reason: str
+    rule: str = ""
+    rules: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SaveAttempt(Command):
-    """Make it durable. Answered by AttemptSaved or AttemptRefused."""
+    """Make it durable. Answered by AttemptSaved or AttemptRefused. horizon: as LoadTargets has it,
+    for the look at the past that follows the commit."""
 
     attempt: Attempt
+    horizon: Horizon = NO_HORIZON
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,8 @@ class SaveOutcome(Command):
 
     next_due: wall time of the next attempt; None: the target is done with, for `reason`.
     promised_for: day by which a PROMISED payment is due. recording: file name, empty for none.
+    call_events, channels: what the call was for the caps: bits of core/call_events.py. day: of the
+    end, where the lender keeps its books.
     """
 
     attempt: Attempt
@@ -114,6 +129,9 @@ class SaveOutcome(Command):
     reason: str
     promised_for: date | None = None
     recording: str = ""
+    call_events: int = ALL_EVENTS
+    channels: int = ALL_CHANNELS
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +148,15 @@ class Alarm(Command):
 
     what: str
     fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRules(Command):
+    """From now on the campaign's calls are judged by these rules: for the ledger."""
+
+    campaign: str
+    rules: EffectiveRules
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +181,7 @@ STORE_COMMANDS = (
     SaveAttempt,
     SaveStage,
     SaveOutcome,
+    NoteRules,
     FinishCampaign,
     ReopenCampaign,
 )

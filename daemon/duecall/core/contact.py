@@ -35,10 +35,28 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """A consent on file. until: its last day where the lender keeps its books; None: no end."""
+
+    word: str
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
-    """A person to reach. phone: E.164 with its plus. zone: IANA name, empty where not known."""
+    """A person to reach. phone: E.164 with its plus. zone: IANA name, empty where not known.
+
+    customer_id: the lender's own name of the person, by which several numbers are one contact;
+    empty: number and name together are the person. region: ISO 3166-2. line: "mobile", "landline";
+    all empty where not known. flags: what is noted of the person, such as third_party.
+    """
 
     name: str
     phone: str
     zone: str = ""
     language: str = ""
+    customer_id: str = ""
+    region: str = ""
+    line: str = ""
+    consents: tuple[Consent, ...] = ()
+    flags: tuple[str, ...] = ()

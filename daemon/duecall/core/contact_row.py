@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from typing import TypeVar
 
 from duecall.core.contact import Account, Contact, dpd_on
 from duecall.core.contact_phone import PhoneError, parse_phone
+from duecall.core.contact_words import CellError, consents_of, flags_of, line_of_cell, region_of
 from duecall.core.currency import CURRENCIES, AmountError, parse_amount
 from duecall.core.scalars import zone_problem
 from duecall.core.variables import COLUMNS
 
 NAME_MAX = 200  # characters kept of a name
 TEXT_MAX = 500  # characters kept of any further column
-NUMBER_MAX = 64  # characters of a contract number
+NUMBER_MAX = 64  # characters of a contract number, and of a customer's
 RATE_MAX = Decimal(1000)  # per cent a year; beyond, it is another column's value
 DUE_YEARS = range(1990, 2101)
 _EXPONENT = re.compile(r"[0-9][.,]?[0-9]*[eE]\+?[0-9]+")
@@ -31,6 +33,7 @@ _ISO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _SLASH_DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _RATE = re.compile(r"[0-9]{1,4}(?:[.,][0-9]{1,6})?")
 _DPD = re.compile(r"-?[0-9]{1,5}")
+_T = TypeVar("_T")
 _DAY_FORM = "write 2026-04-19, or 19/04/2026 with the day first"
 
 
@@ -117,6 +120,11 @@ def parse_row(
     _check_dpd(reading, due, defaults.as_of)
     language = _language(reading, defaults.language)
     phone, zone = _phone(reading, defaults)
+    customer_id = _id_of_person(reading)
+    region = _rule_cell(reading, "region", region_of)
+    line = _rule_cell(reading, "line", line_of_cell)
+    consents = _rule_cell(reading, "consents", consents_of)
+    flags = _rule_cell(reading, "flags", flags_of)
     fields = _further(reading)
     for column in sorted(defaults.needed):
         if not reading.cell(column) and not _told(reading, column):
@@ -124,7 +132,8 @@ def parse_row(
     if reading.faults or due is None:
         return reading.faults
     account = Account(contract, balance, currency, rate, due, card, fields)
-    return ParsedRow(row, Contact(name, phone, zone, language), account, tuple(reading.notes))
+    contact = Contact(name, phone, zone, language, customer_id, region, line, consents, flags)
+    return ParsedRow(row, contact, account, tuple(reading.notes))
 
 
 def _told(reading: _Reading, column: str) -> bool:
@@ -161,12 +170,27 @@ def _text(reading: _Reading, column: str, limit: int) -> str:
 
 
 def _contract_number(reading: _Reading) -> str:
-    value = reading.required("contract_number")
+    return _identity(reading, "contract_number", reading.required("contract_number"))
+
+
+def _id_of_person(reading: _Reading) -> str:
+    """By it, rows are one person: what many rows may have in common by mistake is refused."""
+    value = _identity(reading, "customer_id", reading.cell("customer_id"))
+    if value and (not any(c.isalnum() for c in value) or value.casefold() in _NO_VALUE):
+        reading.refuse("customer_id", "a sign for no value", "leave it empty where there is none")
+    return value
+
+
+_NO_VALUE = frozenset({"0", "n/a", "na", "nan", "nil", "none", "null", "unknown"})
+
+
+def _identity(reading: _Reading, column: str, value: str) -> str:
+    """A number by which the lender tells accounts or people apart."""
     if _EXPONENT.fullmatch(value):
-        reading.refuse("contract_number", "written with an exponent by a spreadsheet", _AS_TEXT)
+        reading.refuse(column, "written with an exponent by a spreadsheet", _AS_TEXT)
     elif not value.isprintable() or len(value) > NUMBER_MAX:
         remedy = f"write at most {NUMBER_MAX} characters without control characters"
-        reading.refuse("contract_number", "too long or not printable", remedy)
+        reading.refuse(column, "too long or not printable", remedy)
     return unicodedata.normalize("NFC", value)
 
 
@@ -310,6 +334,15 @@ def _phone(reading: _Reading, defaults: RowDefaults) -> tuple[str, str]:
             reason = "is empty, and the number does not tell where it is"
             reading.refuse("zone", reason, "write the callee's zone, such as Asia/Ho_Chi_Minh")
     return phone.e164, zone
+
+
+def _rule_cell(reading: _Reading, column: str, read: Callable[[str], _T]) -> _T:
+    """What `read` makes of the cell; of an empty one where it is refused."""
+    try:
+        return read(reading.cell(column))
+    except CellError as error:
+        reading.refuse(column, error.problem, error.remedy)
+        return read("")
 
 
 @lru_cache(maxsize=1_000)

@@ -20,10 +20,15 @@ from typing import Any
 from duecall.core import commands as c
 from duecall.core import events as e
 from duecall.core.attempt import Attempt, Stage, Target, attempt_id
+from duecall.core.call_events import ABANDON, LIVE
 from duecall.core.campaign_run import CampaignRun
+from duecall.core.gate_types import Horizon
 from duecall.core.line import Line
 from duecall.core.live_call import LiveCall, LiveCalls
 from duecall.core.moment import Moment
+from duecall.core.proposal import keys_of
+from duecall.core.rule_choice import rules_of
+from duecall.core.rule_merge import MergeProblems
 from duecall.core.sent_calls import SentCalls
 from duecall.core.settling import settle_unsent
 from duecall.core.site import Site
@@ -73,6 +78,7 @@ class Dialer:
             e.CampaignStopped: self._on_campaign_paused,
             e.TargetsChanged: self._on_targets_changed,
             e.NumberStopped: self._on_number_stopped,
+            e.StopsChanged: self._on_stops_changed,
             e.DrainAsked: self._on_drain_asked,
             e.TargetsLoaded: self._on_targets_loaded,
             e.AttemptSaved: self._on_attempt_saved,
@@ -138,7 +144,13 @@ class Dialer:
             fields = (("campaign", campaign.name), ("trunk", campaign.trunk))
             self._do(c.Alarm("a campaign's trunk is not in config.yaml", fields))
             return
-        run = CampaignRun(campaign, trunk.calls_per_second, event.at)
+        try:
+            rules = rules_of(self._site, campaign)
+        except MergeProblems as error:
+            fields = (("campaign", campaign.name), ("why", str(error)))
+            self._do(c.Alarm("a campaign's rules do not hold together; it is not called", fields))
+            return
+        run = CampaignRun(campaign, rules, trunk.calls_per_second, event.at)
         run.active = not event.paused
         old = self.runs.get(campaign.name)
         if old is not None:
@@ -148,6 +160,7 @@ class Dialer:
             if run.active:
                 self._reopen(old)
         self.runs[campaign.name] = run
+        self._do(c.NoteRules(campaign.name, rules, event.at.wall))
 
     def _on_campaign_paused(self, event: e.CampaignPaused | e.CampaignStopped) -> None:
         run = self.runs.get(event.name)
@@ -174,10 +187,20 @@ class Dialer:
         for run in self.runs.values():
             for target in [t for t in run.hopper if t.phone_hash == event.phone_hash]:
                 run.hopper.remove(target)
-                self._defer(target, stop)
+                self._defer(target, stop, event.at)
         for call in self.live.values():
             if call.attempt.target.phone_hash == event.phone_hash and call.stage < Stage.SENT:
                 call.withdrawn = stop
+        self._take_back_unsent(event.at)
+
+    def _on_stops_changed(self, event: e.StopsChanged) -> None:
+        """What was loaded does not know of them: it goes back, and is judged anew as it returns."""
+        for name, run in self.runs.items():
+            self._release(name, run.renew(event.at))
+        stale = Denied("stops were changed meanwhile", event.at.wall)
+        for call in self.live.values():
+            if call.stage < Stage.SENT and call.withdrawn is None:
+                call.withdrawn = stale
         self._take_back_unsent(event.at)
 
     def _on_drain_asked(self, event: e.DrainAsked) -> None:
@@ -197,6 +220,7 @@ class Dialer:
             self._release(event.campaign, [target.id for target in event.targets])
             return
         run.hopper.extend(event.targets)
+        run.have_answered(event.answered)
         if taken:
             self._reopen(run)
         if run.hopper or event.next_due is not None or event.failed or run.finished:
@@ -216,6 +240,7 @@ class Dialer:
             return
         call.stage = Stage.SAVED
         call.durable = event.at
+        call.known = event.known
         call.line.unsaved.discard(event.attempt_id)
         call.line.to_send.append(event.attempt_id)
         if self.draining or call.withdrawn:
@@ -228,7 +253,8 @@ class Dialer:
             return
         self.live.forget(call)
         again = event.at.wall + timedelta(seconds=NUMBER_BUSY_S)
-        self._defer(call.attempt.target, Denied(event.reason, None if event.final else again))
+        denied = Denied(event.reason, None if event.final else again)
+        self._defer(call.attempt.target, denied, event.at)
 
     def _on_attempts_recovered(self, event: e.AttemptsRecovered) -> None:
         self.sent.recover(event, {name: run.campaign for name, run in self.runs.items()})
@@ -264,7 +290,7 @@ class Dialer:
             return Denied("the campaign was changed", at.wall)
         if call.durable is None or _seconds(call.durable, at) > UNSENT_MAX_S:
             return Denied("it waited too long to be sent", at.wall)
-        return run.gate.check(call.attempt.target, at.wall)
+        return run.check(call.attempt.target, call.known, at.wall)
 
     def _take_back_unsent(self, at: Moment) -> None:
         """Settle what is durable and may not be sent any more, also while the switch is away."""
@@ -312,27 +338,36 @@ class Dialer:
             wanted = run.wanted(at)
             if wanted:
                 run.asked(wanted)
-                self._do(c.LoadTargets(run.campaign.name, wanted))
+                self._do(c.LoadTargets(run.campaign.name, wanted, run.horizon(at)))
 
     def _plan(self, run: CampaignRun, target: Target, line: Line, at: Moment) -> None:
         number = target.past.tries + 1
-        attempt = Attempt(
-            id=attempt_id(target.lender, target.campaign, target.account.contract_number, number),
-            number=number,
-            target=target,
-            at=at.wall,
+        identity = attempt_id(
+            target.lender, target.campaign, target.account.contract_number, number
         )
-        verdict = run.gate.check(target, at.wall)
-        busy = target.phone_hash in self.live.numbers or attempt.id in self.live
-        if isinstance(verdict, Allowed) and busy:
+        verdict = run.check(target, target.known, at.wall)
+        horizon = run.horizon(at)
+        if isinstance(verdict, Allowed) and (busy := self._busy(target, identity, horizon)):
             again = at.wall + timedelta(seconds=NUMBER_BUSY_S)
-            verdict = Denied("the number is in another call", again)
+            verdict = Denied(f"the {busy} is in another call", again)
         if isinstance(verdict, Denied):
-            self._defer(target, verdict)
+            self._defer(target, verdict, at)
             return
+        grounds = run.eligibility.grounds(target, at.wall)
+        attempt = Attempt(identity, number, target, at.wall, grounds)
         line.unsaved.add(attempt.id)
         self.live.remember(LiveCall(attempt, run.campaign, line, Stage.PLANNED))
-        self._do(c.SaveAttempt(attempt))
+        self._do(c.SaveAttempt(attempt, horizon))
+
+    def _busy(self, target: Target, identity: str, horizon: Horizon) -> str:
+        """The key that has a live call already; empty for none. Of those by which rules count: two
+        that are saved in one go would each be held back by the other, again and again."""
+        if target.phone_hash in self.live.numbers or identity in self.live:
+            return "number"
+        for key in keys_of(target):
+            if key in self.live.busy and getattr(horizon, key.kind) is not None:
+                return key.kind
+        return ""
 
     def _close(self, call: LiveCall, outcome: c.SaveOutcome) -> None:
         """Settle it: exactly once, for it is forgotten here."""
@@ -343,18 +378,23 @@ class Dialer:
             # The last call of a campaign may be the one that ends it: look without delay.
             run.look_by(outcome.next_due or outcome.at)
             run.changed = True
+            if outcome.day and outcome.call_events & LIVE:
+                abandoned = bool(outcome.call_events & ABANDON)
+                run.has_answered(outcome.day, abandoned=abandoned)
         self.totals.settled += 1
         name = outcome.outcome.value
         self.totals.outcomes[name] = self.totals.outcomes.get(name, 0) + 1
         self._do(outcome)
 
-    def _defer(self, target: Target, denied: Denied) -> None:
+    def _defer(self, target: Target, denied: Denied, at: Moment) -> None:
         run = self.runs.get(target.campaign)
+        rules = ""
         if run is not None:
+            rules = run.eligibility.rules.digest
             run.hold_back(denied.reason)
             run.look_by(denied.until)
             run.changed = True
-        self._do(c.DeferTarget(target, denied.until, denied.reason))
+        self._do(c.DeferTarget(target, denied.until, denied.reason, denied.rule, rules, at.wall))
 
     def _release(self, campaign: str, ids: Sequence[int]) -> None:
         if ids:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from duecall.core.attempt import Attempt, Stage, Target
 from duecall.core.campaign import Campaign
+from duecall.core.gate_types import EMPTY, Snapshot
 from duecall.core.moment import Moment
 from duecall.core.outcome import Ending
 from fs_scripts.contract import Result
@@ -56,6 +57,12 @@ class NumberStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StopsChanged(Event):
+    """Stops were entered or lifted, of any kind and many at once: what was loaded before does not
+    know of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class DrainAsked(Event):
     """No new calls; live ones end by themselves."""
 
@@ -70,6 +77,7 @@ class TargetsLoaded(Event):
     next_due: wall time at which the next waiting target falls due; None when none waits.
     withheld: how many more were claimed, to whom nothing can be said; they are put off already.
     failed: why no target of the campaign could be prepared; those claimed are given back already.
+    answered: (day, answered calls, abandoned ones) of the campaign, the latest days.
     """
 
     campaign: str
@@ -77,13 +85,18 @@ class TargetsLoaded(Event):
     next_due: datetime | None = None
     withheld: int = 0
     failed: str = ""
+    answered: tuple[tuple[date, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptSaved(Event):
-    """The attempt is durable: now, and not before, it may be sent."""
+    """The attempt is durable: now, and not before, it may be sent.
+
+    known: calls and stops of its keys as they are after its own commit, without the attempt.
+    """
 
     attempt_id: str
+    known: Snapshot = EMPTY
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,27 +244,28 @@ class Gate:
             return _ALLOWED
         for one in denials:
             if one.until_us is None:
-                return Denied(one.reason, None)
+                return Denied(one.reason, None, one.rule)
         first = denials[0]
         waits = [one.until_us or 0 for one in denials if one.kind not in _TIMED]
         least = max(waits, default=at_us)
         if any(one.kind == "zone" for one in denials):  # no clock to wait by
-            return Denied(first.reason, from_us(least))
+            return Denied(first.reason, from_us(least), first.rule)
         for _ in range(_ROUNDS):
             free = sort.caps.free_at(call.keys, call.zones, past, least)
             if free is None:  # a key is missing, which only people can mend
-                return Denied(first.reason, from_us(max(least, at_us + LOOK_AGAIN_US)))
+                return Denied(first.reason, from_us(max(least, at_us + LOOK_AGAIN_US)), first.rule)
             opens = sort.hours.opening(call.zones, free, call.conduct.ring_s * SECOND_US)
             if opens is None:
                 far = self._far(call, free)
                 return Denied(
                     f"{first.reason}; then {self._closed(call, free, None)}",
                     None if far is None else from_us(far),
+                    first.rule,
                 )
             if opens == least:
                 break
             least = opens
-        return Denied(first.reason, from_us(least))
+        return Denied(first.reason, from_us(least), first.rule)
 
     # Which rules are about this sort of call.
 

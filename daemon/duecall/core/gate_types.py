@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from duecall.core.call_events import CallKey, PastCall
+from duecall.core.call_events import ALL_EVENTS, CallKey, PastCall
 from duecall.core.rule_pack import LineKind, Purpose
 from duecall.core.verdict import Verdict
+
+_NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,13 @@ class Snapshot:
     """History and stops of one call, as the store read them at one moment.
 
     What a core without a database is given: with a target that was claimed, and afresh, without the
-    attempt itself, when that was saved (core/call_events.History says why).
+    attempt itself, when that was saved (core/call_events.History says why). read_us: when it was
+    read; calls that went on then end at that moment, of every class.
     """
 
     calls: Mapping[CallKey, tuple[PastCall, ...]]
     stops: tuple[Stop, ...] = ()
+    read_us: int = _NEVER
 
     def since(self, key: CallKey, from_us: int) -> Sequence[PastCall]:
         """Of the calls read; KeyError for a key that was not."""
@@ -91,6 +95,40 @@ class Snapshot:
     def of(self, call: ProposedCall) -> Sequence[Stop]:
         """All that were read."""
         return self.stops
+
+    @property
+    def unsettled(self) -> bool:
+        """One of the calls went on when it was read: it may come to less than it is counted for."""
+        return any(
+            call.events == ALL_EVENTS and call.ended_us >= self.read_us
+            for calls in self.calls.values()
+            for call in calls
+        )
+
+
+EMPTY = Snapshot({})
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """How far back a Snapshot has to look, by kind of key: microseconds since 1970; None: not at
+    all, for no rule counts by it."""
+
+    number: int | None = None
+    contact: int | None = None
+    account: int | None = None
+
+
+NO_HORIZON = Horizon()
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a call was judged by when it was planned, for the ledger. rules: digest of the rules in
+    effect (core/rule_merge.py)."""
+
+    rules: str
+    call: ProposedCall
 
 
 @dataclass(frozen=True, slots=True)

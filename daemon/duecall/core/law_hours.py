@@ -12,43 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from typing import Literal
 
-import phonenumbers
-
-from duecall.core.calling_window import candidate_zones
 from duecall.core.campaign import Calendar
 from duecall.core.local_day import DAY_US, SECOND_US, DayKinds, from_us, span_moments
 from duecall.core.model import Hours
-from duecall.core.rule_pack import WEEKDAYS, HoursRule, LineKind, ZoneRule, corrected_zones
+from duecall.core.rule_pack import WEEKDAYS, HoursRule
 
 HORIZON_DAYS = 62  # how far ahead an opening is sought
 _CHUNK_DAYS = 8
 _KEPT = 20_000  # days and chunks of days kept, before all are forgotten
 
 Span = tuple[int, int]  # start included, end excluded
-
-
-def zones_of(phone: str, contact_zone: str, table: tuple[ZoneRule, ...]) -> tuple[str, ...]:
-    """The zones a callee may be in: the contact's own, else the number's, put right by the pack.
-
-    Empty where none is known: such a number is not called.
-    """
-    zones = candidate_zones(phone, contact_zone)
-    return zones if contact_zone else corrected_zones(table, phone, zones)
-
-
-def line_of(phone: str) -> LineKind | Literal[""]:
-    """What the number says of its line; empty where it does not tell, as most of North America."""
-    try:
-        kind = phonenumbers.number_type(phonenumbers.parse(phone, None))
-    except phonenumbers.NumberParseException:
-        return ""
-    known: dict[int, LineKind] = {
-        phonenumbers.PhoneNumberType.MOBILE: "mobile",
-        phonenumbers.PhoneNumberType.FIXED_LINE: "landline",
-    }
-    return known.get(kind, "")
 
 
 class LawHours:

@@ -21,8 +21,11 @@ from pydantic import ValidationError, model_validator
 from duecall.core.model import Model
 from duecall.core.rule_pack import (
     SECTIONS,
+    CallerIdRule,
+    ContentRule,
     HoursRule,
     Jurisdiction,
+    RequireRule,
     Rule,
     RuleId,
     RulePack,
@@ -35,7 +38,7 @@ from duecall.core.scalars import Day, Flag, Words, did_you_mean, refuse
 
 Origin = Literal["pack", "site", "campaign"]
 Place = tuple[str | int, ...]
-_OWN = {"level": "policy", "source": "own rule", "certainty": "high", "valid_from": "2000-01-01"}
+OWN = {"level": "policy", "source": "own rule", "certainty": "high", "valid_from": "2000-01-01"}
 
 
 class Override(Model):
@@ -89,6 +92,7 @@ class RuleChanges(RuleSections):
     """
 
     pack: Jurisdiction | None = None
+    pack_reason: Words = ""  # where it is not the pack of the campaign's country
     days: DayTable | None = None
     attested: WordList = ()
     says: WordList = ()
@@ -105,14 +109,19 @@ class RuleChanges(RuleSections):
             rules = filled.get(section)
             if isinstance(rules, list | tuple):
                 filled[section] = [
-                    {**_OWN, **rule} if isinstance(rule, dict) else rule for rule in rules
+                    {**OWN, **rule} if isinstance(rule, dict) else rule for rule in rules
                 ]
         return filled
 
     @model_validator(mode="after")
     def _check(self) -> RuleChanges:
-        refuse("RuleChanges", self.doubled_ids())
+        refuse("RuleChanges", self._problems())
         return self
+
+    def _problems(self) -> Iterator[tuple[Place, str, str]]:
+        yield from self.doubled_ids()
+        if self.pack_reason.strip() and self.pack is None:
+            yield ("pack_reason",), "a reason, and no pack", "pack: which one instead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +133,28 @@ class MergeProblem:
     problem: str
     allowed: str
 
+    def __str__(self) -> str:
+        where = ".".join(map(str, ("rules", *self.place)))
+        return f"{self.origin}: {where}: {self.problem}; allowed: {self.allowed}"
+
 
 class MergeProblems(Exception):
     """All of them at once."""
 
     def __init__(self, problems: Iterable[MergeProblem]) -> None:
         self.problems = tuple(problems)
-        lines = (f"{one.origin}: {one.problem}; allowed: {one.allowed}" for one in self.problems)
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of the pack, for the ledger. before, after: the rule as JSON, empty for none."""
+    """One change of the pack, for the ledger. before, after: the rule as JSON, empty for none.
+
+    kind `pack`: another pack than the country's; before, after: their names.
+    """
 
     origin: Origin
-    kind: Literal["added", "changed", "dropped", "days"]
+    kind: Literal["added", "changed", "dropped", "days", "pack"]
     rule: str
     level: str
     reason: str
@@ -152,7 +167,9 @@ class Change:
 class EffectiveRules:
     """What holds for the calls of a campaign. origins: rule id -> whose rule it is.
 
-    digest: SHA-256 of all of it, the rule set's version in the ledger.
+    text: all of it as JSON in canonical form: `rules` as a pack file has them (every key written
+    out, durations in seconds, the end of a day as 00:00:00), `off`, `working`, `attested`, `says`,
+    `number_shown`. digest: SHA-256 of text, in hex; the rule set's version in the ledger.
     """
 
     pack: RulePack
@@ -163,19 +180,31 @@ class EffectiveRules:
     says: frozenset[str]
     number_shown: frozenset[str]
     changes: tuple[Change, ...]
+    text: str
     digest: str
 
 
 def merge(
-    pack: RulePack, site: RuleChanges | None = None, campaign: RuleChanges | None = None
+    pack: RulePack,
+    site: RuleChanges | None = None,
+    campaign: RuleChanges | None = None,
+    *,
+    choice: Change | None = None,
+    others: Iterable[RulePack] = (),
 ) -> EffectiveRules:
-    """The rules in effect. Raises MergeProblems."""
+    """The rules in effect. Raises MergeProblems.
+
+    choice: why it is this pack, where it is not the country's. others: the site's other packs; what
+    its `rules:` say about those is passed over, for a site may call in several countries.
+    """
     layers: list[tuple[Origin, RuleChanges]] = []
     if site is not None:
         layers.append(("site", site))
     if campaign is not None:
         layers.append(("campaign", campaign))
-    work = _Merge(pack)
+    work = _Merge(pack, others)
+    if choice is not None:
+        work.changes.append(choice)
     for origin, changes in layers:
         work.apply(origin, changes)
     words = {
@@ -189,18 +218,20 @@ def merge(
         update={section: tuple(work.rules[section].values()) for section in SECTIONS}
     )
     content = {
-        "rules": merged.model_dump(mode="json"),
+        "rules": merged.model_dump(mode="json", by_alias=True),
         "off": sorted(day.isoformat() for day in work.off),
         "working": sorted(day.isoformat() for day in work.working),
         **{name: sorted(found) for name, found in words.items()},
     }
+    text = _json(content)
     return EffectiveRules(
         pack=merged,
         origins=work.origins,
         off=frozenset(work.off),
         working=frozenset(work.working),
         changes=tuple(work.changes),
-        digest=hashlib.sha256(_json(content).encode()).hexdigest(),
+        text=text,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
         **words,
     )
 
@@ -208,7 +239,8 @@ def merge(
 class _Merge:
     """One pack on its way to the rules in effect."""
 
-    def __init__(self, pack: RulePack) -> None:
+    def __init__(self, pack: RulePack, others: Iterable[RulePack]) -> None:
+        self.elsewhere = [rule for other in others if other is not pack for rule in other.rules()]
         self.rules: dict[str, dict[str, Rule]] = {
             section: {rule.id: rule for rule in getattr(pack, section)} for section in SECTIONS
         }
@@ -221,7 +253,10 @@ class _Merge:
         self.problems: list[MergeProblem] = []
 
     def apply(self, origin: Origin, changes: RuleChanges) -> None:
+        foreign = {rule.id for rule in self.elsewhere} if origin == "site" else set()
         for number, override in enumerate(changes.override):
+            if override.rule in foreign and override.rule not in self.origins:
+                continue
             place = ("override", number)
             of_hours = override.rule in self.rules["hours"]
             for problem, allowed, within in self._override(origin, override):
@@ -277,7 +312,11 @@ class _Merge:
                 context = detail.get("ctx", {})
                 problem = context.get("problem", detail["msg"])
                 allowed = context.get("allowed", f"a field of {section}, with its kind of value")
-                yield f"{detail['loc']!r}: {problem}", allowed, ("set",)
+                if detail["type"] == "extra_forbidden":
+                    fields = sorted(type(rule).model_fields)
+                    problem = "unknown key" + did_you_mean(str(detail["loc"][-1]), fields)
+                    allowed = ", ".join(fields)
+                yield problem, allowed, ("set", *detail["loc"])
             return
         self.rules[section][rule.id] = changed
         self.origins[rule.id] = origin
@@ -307,13 +346,14 @@ class _Merge:
 
     def check_words(self, layers: list[tuple[Origin, RuleChanges]]) -> None:
         """Words that no rule asks for are mistyped, or belong to another pack."""
-        rules = {section: list(self.rules[section].values()) for section in SECTIONS}
-        known = {
-            "attested": _words(rules["require"], "attested"),
-            "says": _words(rules["content"], "say", "never_say"),
-            "number_shown": _words(rules["caller_id"], "needs"),
-        }
+        here = [rule for section in self.rules.values() for rule in section.values()]
         for origin, changes in layers:
+            asking = [*here, *self.elsewhere] if origin == "site" else here
+            known = {
+                "attested": _words(asking, RequireRule, "attested"),
+                "says": _words(asking, ContentRule, "say", "never_say"),
+                "number_shown": _words(asking, CallerIdRule, "needs"),
+            }
             for name, words in known.items():
                 for number, word in enumerate(getattr(changes, name)):
                     if word not in words:
@@ -322,10 +362,10 @@ class _Merge:
                         self.problems.append(MergeProblem(origin, (name, number), problem, allowed))
 
 
-def _words(rules: list[Rule], *fields: str) -> set[str]:
+def _words(rules: list[Rule], kind: type[Rule], *fields: str) -> set[str]:
     found: set[str] = set()
     for rule in rules:
-        for field in fields:
+        for field in fields if isinstance(rule, kind) else ():
             value = getattr(rule, field)
             found |= {value} if isinstance(value, str) else set(value or ())
     return found

@@ -402,7 +402,7 @@ def corrected_zones(
 ) -> tuple[str, ...]:
     """The library's zones of a number, put right by the rule with the longest prefix.
 
-    table: of the pack. phone: E.164. zones: what core/calling_window.candidate_zones gave.
+    table: of the pack. phone: E.164. zones: what core/callee_zones.candidate_zones gave.
     """
     found = [
         rule
@@ -414,3 +414,9 @@ def corrected_zones(
     rule = max(found, key=lambda one: len(one.prefix))
     kept = () if not rule.says else tuple(zone for zone in zones if zone != rule.says)
     return tuple(sorted({*kept, *rule.means}))
+
+
+# What rules/none.yaml says, for a site that was not read from a file.
+NO_LAW = RulePack.model_validate(
+    {"schema": SCHEMA, "jurisdiction": "none", "name": "No jurisdiction, own rules only"}
+)

@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 from duecall.core import commands as c
 from duecall.core import retry
 from duecall.core.attempt import Stage, recording_name
+from duecall.core.call_events import channels_of, events_of
 from duecall.core.key_rules import promised_for
 from duecall.core.live_call import LiveCall
 from duecall.core.moment import Moment
 from duecall.core.outcome import NOT_SENT, Ending, Outcome, judge
+from duecall.core.proposal import conduct_of
 from duecall.core.verdict import Denied
 
 
@@ -40,6 +42,8 @@ def _save(
 ) -> c.SaveOutcome:
     today = at.wall.astimezone(ZoneInfo(call.campaign.zone)).date()
     recorded = call.campaign.record and ending.answered and ending.script_started
+    rang = ending.answered or call.stage >= Stage.RINGING
+    heard_ms = ending.result.heard_ms if ending.result else 0
     return c.SaveOutcome(
         attempt=call.attempt,
         outcome=outcome,
@@ -49,4 +53,7 @@ def _save(
         reason=decision.reason,
         promised_for=promised_for(call.campaign, ending.result, today),
         recording=recording_name(call.attempt) if recorded else "",
+        call_events=events_of(outcome, rang=rang, heard_ms=heard_ms),
+        channels=channels_of(conduct_of(call.campaign).channels, outcome),
+        day=today,
     )

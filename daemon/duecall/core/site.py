@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from duecall.core.campaign import Model
 from duecall.core.database_url import DATABASE_URL
+from duecall.core.rule_merge import RuleChanges
+from duecall.core.rule_pack import NO_LAW, RulePack
 from duecall.core.scalars import Seconds, Size, Words, matching
 
 SipAddress = Annotated[
@@ -46,6 +49,7 @@ class Folders(Model):
     recordings: str = "var/recordings"
     cdr: str = "var/cdr"  # JSON call records, written by the switch
     tts_cache: str = "tts_cache"
+    rules: str = "rules"  # rule packs of the site's own, before those that Duecall ships
 
 
 class JournalSettings(Model):
@@ -83,3 +87,16 @@ class Site(Model):
     trunks: Annotated[dict[Slug, Trunk], Field(min_length=1)]
     agents: dict[Slug, AgentGroup] = {}
     hold_music: str = ""  # sound file; empty: the one that Duecall ships
+    rules: RuleChanges = RuleChanges()  # over the packs, for all campaigns
+    _packs: dict[str, RulePack] = PrivateAttr(default_factory=lambda: {NO_LAW.jurisdiction: NO_LAW})
+
+    @property
+    def packs(self) -> Mapping[str, RulePack]:
+        """By jurisdiction, as they were when config.yaml was read; `none` is there always."""
+        return self._packs
+
+    def with_packs(self, packs: Mapping[str, RulePack]) -> Site:
+        """The same, with these packs: the loader reads them, for the core reads no files."""
+        site = self.model_copy()
+        site._packs = {NO_LAW.jurisdiction: NO_LAW, **packs}
+        return site

@@ -18,6 +18,11 @@ COLUMNS = (
     "phone",
     "zone",
     "language",
+    "customer_id",
+    "region",
+    "line",
+    "consents",
+    "flags",
 )
 # name: what it holds. dpd, today and tomorrow are of the day of the call where the lender is
 # (the campaign's zone), whatever the contacts file said on its own day.

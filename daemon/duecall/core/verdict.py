@@ -14,10 +14,14 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """reason: for people, static but for values. until: look again then; None: never again."""
+    """reason: for people, static but for values. until: look again then; None: never again.
+
+    rule: the id of the rule that decides; empty where no rule of a pack or list does.
+    """
 
     reason: str
     until: datetime | None
+    rule: str = ""
 
 
 Verdict: TypeAlias = Allowed | Denied

@@ -6,14 +6,23 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
 from typing import Any
 
 from duecall.core.attempt import Attempt, Stage
+from duecall.core.call_events import ABANDON, LIVE
 from duecall.core.commands import SaveOutcome, SaveStage
 from duecall.core.outcome import Outcome
 from duecall.shell.database import Database
+from duecall.shell.ledger import Ledger
+from duecall.shell.ledger_entries import of_call, of_end
 from duecall.shell.models import TargetState, from_us, to_us
+from duecall.shell.stop_store import (
+    NUMBER_STOPPED,
+    STOPPED,
+    STOPPED_FOR_NOW,
+    StopKeys,
+    StopStore,
+)
 from duecall.shell.target_store import (
     TARGET_COLUMNS,
     TARGET_JOINS,
@@ -24,7 +33,7 @@ from duecall.shell.vault import Vault, VaultError
 from fs_scripts.contract import Brief
 
 log = logging.getLogger(__name__)
-NUMBER = "number"  # kind of news: it is never called again
+ANSWERED, ABANDONED = "answered", "abandoned"  # kinds of the tally, by day
 STAGE_COLUMNS = {
     Stage.SENT: "sent_at",
     Stage.RINGING: "rang_at",
@@ -35,23 +44,25 @@ STAGE_COLUMNS = {
 
 # Why an attempt was not saved; final ones will never be.
 NUMBER_LIVE = "the number is in another call"
-NUMBER_STOPPED = "number is on the stop list"
 NUMBER_CHANGED = "the number of the contact has changed"
 SAVED_BEFORE = "this attempt was saved before"
 NOT_HELD = "the target is not held by this daemon"
 NO_TARGET = "the store knows no such target"
-FINAL = frozenset({NUMBER_STOPPED, NO_TARGET})
+FINAL = frozenset({NUMBER_STOPPED, STOPPED, NO_TARGET})
 
-FIND_TARGET = """SELECT t.campaign_id, t.state, t.held_by, t.phone_hash, k.trunk,
-    EXISTS (SELECT 1 FROM suppression s WHERE s.lender_id = t.lender_id AND s.phone_hash = ?)
-    FROM target t JOIN campaign k ON k.id = t.campaign_id WHERE t.id = ? AND t.lender_id = ?"""
+FIND_TARGET = """SELECT t.campaign_id, t.state, t.held_by, t.phone_hash, k.trunk, k.digest,
+    k.contacts_digest, t.account_id, c.contact_key
+    FROM target t JOIN campaign k ON k.id = t.campaign_id JOIN account a ON a.id = t.account_id
+    JOIN contact c ON c.id = a.contact_id WHERE t.id = ? AND t.lender_id = ?"""
 # Only a clash of keys is passed over, as SQLite's own INSERT OR IGNORE would not have it.
 INSERT = """INSERT INTO attempt (id, lender_id, target_id, campaign_id, phone_hash, sealed, number,
-    daemon, trunk, stage, saved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    daemon, trunk, stage, saved_at, contact_key, account_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING"""
 SETTLE = """UPDATE attempt SET stage = ?, settled_at = ?, outcome = ?, cause = ?, sip_status = ?,
     ended_by = ?, action = ?, keys = ?, answers = ?, heard_ms = ?, message_ms = ?, talk_ms = ?,
-    recording = ?, error = ? WHERE id = ? AND settled_at IS NULL"""
+    recording = ?, error = ?, events = ?, channels = ? WHERE id = ? AND settled_at IS NULL
+    RETURNING sent_at, rang_at, answered_at"""
 # No ORDER BY: a planner might walk all attempts in that order, where few are open.
 OPEN = f"""SELECT x.id, x.number, x.stage, x.saved_at, x.phone_hash, x.sealed, k.name,
     {TARGET_COLUMNS} FROM attempt x JOIN target t ON t.id = x.target_id
@@ -63,11 +74,21 @@ class AttemptStore:
     """All within the caller's transaction."""
 
     def __init__(
-        self, database: Database, vault: Vault, targets: TargetStore, lender: int, daemon: str
+        self,
+        database: Database,
+        vault: Vault,
+        targets: TargetStore,
+        stops: StopStore,
+        ledger: Ledger,
+        lender: int,
+        daemon: str,
     ) -> None:
         self._database = database
         self._vault = vault
         self._targets = targets
+        self._stops = stops
+        self._ledger = ledger
+        self._noted: dict[str, str] = {}  # campaign -> digest of the version it is judged by
         self._lender = lender
         self._daemon = daemon
         self.unreadable: list[str] = []  # attempts whose data could not be unsealed
@@ -75,14 +96,12 @@ class AttemptStore:
     def save(self, attempt: Attempt, trunk: str = "") -> str | None:
         """None when saved, else why not. trunk: the campaign's, where empty."""
         target = attempt.target
-        found = self._database.run(
-            FIND_TARGET, (target.phone_hash, target.id, self._lender)
-        ).fetchone()
+        found = self._database.run(FIND_TARGET, (target.id, self._lender)).fetchone()
         if found is None:
             return NO_TARGET
-        campaign_id, state, held_by, phone_hash, campaign_trunk, stopped = found
-        if stopped:
-            return NUMBER_STOPPED
+        campaign_id, state, held_by, phone_hash, campaign_trunk, digest, contacts = found[:7]
+        if refusal := self._stopped(attempt, campaign_id, *found[7:]):
+            return refusal
         if phone_hash != target.phone_hash:
             return NUMBER_CHANGED
         if (state, held_by) != (TargetState.HELD.value, self._daemon):
@@ -101,6 +120,8 @@ class AttemptStore:
                 trunk or campaign_trunk,
                 Stage.SAVED.value,
                 to_us(attempt.at),
+                target.contact_key,
+                int(target.account_key or 0),
             ),
         )
         if inserted.rowcount != 1:
@@ -110,7 +131,32 @@ class AttemptStore:
             self._database.run("DELETE FROM attempt WHERE id = ?", (attempt.id,))
             return NOT_HELD
         self._database.count(self._lender, campaign_id, "attempt", "saved")
+        self._ledger.add(
+            "call",
+            of_call(attempt, self._noted.get(target.campaign, digest), contacts),
+            to_us(attempt.at),
+            target_id=target.id,
+            attempt_id=attempt.id,
+        )
         return None
+
+    def _stopped(
+        self, attempt: Attempt, campaign_id: int, account_id: int, contact_key: str
+    ) -> str | None:
+        """Why it must not be called by what is durable at this moment."""
+        target = attempt.target
+        account = str(account_id)
+        phone = target.contact.phone
+        keys = StopKeys(target.phone_hash, contact_key, account, phone, campaign_id)
+        for_ever = self._stops.holding(keys, to_us(attempt.at))
+        if not for_ever:
+            return None if for_ever is None else STOPPED_FOR_NOW
+        known = self._stops.stopped_for_ever([target.phone_hash])
+        return NUMBER_STOPPED if known else STOPPED
+
+    def judged_by(self, campaign: str, digest: str) -> None:
+        """From here on its calls are judged by this version; a newer one may lie in the store."""
+        self._noted[campaign] = digest
 
     def _exists(self, attempt_id: str) -> bool:
         sql = "SELECT 1 FROM attempt WHERE id = ?"
@@ -155,16 +201,31 @@ class AttemptStore:
                 result.talk_ms if result else 0,
                 command.recording,
                 result.error if result else "",
+                command.call_events,
+                command.channels,
                 attempt.id,
             ),
-        )
-        if settled.rowcount != 1:
+        ).fetchall()
+        if not settled:
             return False
+        ((sent_at, *seen),) = settled
+        self._ledger.add(
+            "ended",
+            of_end(command, sent_at, rang=any(at is not None for at in seen)),
+            to_us(command.at),
+            target_id=attempt.target.id,
+            attempt_id=attempt.id,
+        )
         target_id = attempt.target.id
         campaign_id, account_id = self._targets.end_call(
             target_id, outcome, command.at, command.next_due, command.reason
         )
         self._database.count(self._lender, campaign_id, "outcome", outcome.value)
+        if command.day is not None and command.call_events & LIVE:
+            day = command.day.isoformat()
+            self._database.count(self._lender, campaign_id, ANSWERED, day)
+            if command.call_events & ABANDON:
+                self._database.count(self._lender, campaign_id, ABANDONED, day)
         if outcome is Outcome.PROMISED:
             due = command.promised_for.isoformat() if command.promised_for else ""
             self._database.run(
@@ -173,20 +234,6 @@ class AttemptStore:
                 (attempt.id, self._lender, target_id, account_id, due, to_us(command.at)),
             )
             self._database.count(self._lender, campaign_id, "promise", "made")
-        return True
-
-    def suppress(self, phone: str, phone_hash: str, reason: str, source: str, at: datetime) -> bool:
-        """Never again to this number, by any campaign. False: it was stopped before."""
-        sql = """INSERT INTO suppression (lender_id, phone_hash, sealed, reason, source, at)
-            VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (lender_id, phone_hash) DO NOTHING"""
-        sealed = self._vault.seal(phone.encode(), f"suppression:{phone_hash}")
-        inserted = self._database.run(
-            sql, (self._lender, phone_hash, sealed, reason, source, to_us(at))
-        )
-        self._targets.stop_number(phone_hash, reason)
-        if inserted.rowcount != 1:
-            return False
-        self._database.tell(self._lender, NUMBER, phone_hash)
         return True
 
     def was_lost(self, attempt_id: str) -> bool:

@@ -119,6 +119,16 @@ class CampaignStore:
             raise no_campaign(name)
         return CampaignKey(*found)
 
+    def text(self, name: str) -> tuple[str, str]:
+        """(digest, the YAML file it came of)."""
+        found = self._database.run(
+            "SELECT digest, yaml_text FROM campaign WHERE lender_id = ? AND name = ?",
+            (self._lender, name),
+        ).fetchone()
+        if found is None:
+            raise no_campaign(name)
+        return str(found[0]), str(found[1])
+
     def order(self, name: str) -> tuple[CampaignKey, tuple[OrderBy, ...]]:
         """Of its contacts."""
         settings = (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from duecall.core import commands as c
 from duecall.core.moment import Moment
 
-STILL_S = 15  # the daemon's loop comes round each second, however much there is to do
+STILL_S = 15  # beyond the moment for which the loop has gone to sleep, if it has
 STEP_S = 5
 
 
@@ -17,14 +17,19 @@ class ClockWatch:
 
     def __init__(self, at: Moment, alarm: Callable[[c.Alarm], None]) -> None:
         self._last = at
+        self._sleeps_until_s = at.mono_s
         self._alarm = alarm
+
+    def sleeps_until(self, mono_s: float) -> None:
+        """Nothing is due before that: the loop comes round then at the latest."""
+        self._sleeps_until_s = mono_s
 
     def look(self, at: Moment) -> None:
         """Once a turn of the loop."""
         last, self._last = self._last, at
         gone_s = at.mono_s - last.mono_s
         stepped_s = (at.wall - last.wall).total_seconds() - gone_s
-        if gone_s >= STILL_S:
+        if at.mono_s - max(last.mono_s, self._sleeps_until_s) >= STILL_S:
             self._alarm(c.Alarm("the daemon stood still", (("seconds", f"{gone_s:.0f}"),)))
         if abs(stepped_s) >= STEP_S:
             fields = (("seconds", f"{stepped_s:+.0f}"),)

@@ -13,12 +13,14 @@ from typing import Any, cast, get_args
 from duecall.core.campaign import Campaign, Language
 from duecall.core.currency import CURRENCIES
 from duecall.core.ranking import OF_ACCOUNT, OF_CONTACT
+from duecall.core.rule_choice import site_problems
+from duecall.core.rule_merge import MergeProblems
 from duecall.core.scalars import did_you_mean
 from duecall.core.site import Site
 from duecall.core.variables import COLUMNS, RESERVED, STANDARD
 from duecall.shell.config_templates import Place, Reference, template_faults
 from duecall.shell.contacts_csv import ContactsFileError, read_header, spoken_currencies
-from duecall.shell.yaml_tree import Tree
+from duecall.shell.yaml_tree import Tree, dotted
 from duecall.speech.faults import SoundFault
 from duecall.speech.recorded import telephone_sound
 from duecall.speech.template import MessageTemplate
@@ -67,6 +69,28 @@ def of_site(tree: Tree, folder: Path) -> Iterator[Reference]:
         if isinstance(secret, str) and secret and not (folder / secret).is_file():
             place: Place = ("trunks", name, "password_file")
             yield place, f"no file {secret}", "a file that holds the password alone", None
+    folders = tree.data.get("folders")
+    rules = folders.get("rules") if isinstance(folders, dict) else None
+    if isinstance(rules, str) and not (folder / rules).is_dir():
+        allowed = "a folder with rule packs, or leave the key out"
+        yield ("folders", "rules"), f"no folder {rules}", allowed, None
+
+
+def of_campaign_rules(tree: Tree, error: MergeProblems) -> Iterator[Reference]:
+    """Why pack, config.yaml and campaign do not go together. tree: of the campaign."""
+    for one in error.problems:
+        if one.origin == "campaign":
+            place: Place = ("rules", *one.place) if "rules" in tree.data else ("country",)
+            yield place, one.problem, one.allowed, None
+        else:
+            problem = f"with {dotted(('rules', *one.place))} of config.yaml: {one.problem}"
+            yield ("country",), problem, one.allowed, None
+
+
+def of_site_rules(tree: Tree, site: Site) -> Iterator[Reference]:
+    """What is wrong with `rules:` of config.yaml, seen beside the packs. site: with its packs."""
+    for one in site_problems(site):
+        yield ("rules", *one.place), one.problem, one.allowed, None
 
 
 def make_absolute(tree: Tree, folder: Path) -> None:

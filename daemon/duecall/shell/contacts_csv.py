@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
 from duecall.core.campaign import Campaign, Language
 from duecall.core.contact_row import ParsedRow, RowDefaults, RowFault, parse_row
+from duecall.core.contact_words import RuleWords
 from duecall.core.currency import CURRENCIES
 from duecall.speech.faults import Unspeakable
 from duecall.speech.values import Money
@@ -36,9 +37,15 @@ ALIASES = {
     "phone": ("phone_number", "mobile", "mobile_phone", "telephone", "tel", "msisdn"),
     "zone": ("time_zone", "timezone", "tz"),
     "language": ("lang", "locale"),
+    "customer_id": ("client_id", "customer_no", "customer_number", "client_no", "cif"),
+    "region": ("region_code", "iso_3166_2"),
+    "line": ("line_type",),
+    "consents": ("consent",),
+    "flags": ("flag",),
 }
 _SAVE_AS = "save it again as CSV UTF-8"
 Progress = Callable[[int, int], None]  # (bytes read, bytes in all)
+Taken = Callable[[bytes], None]  # such as the `update` of a SHA-256
 
 
 class ContactsFileError(Exception):
@@ -102,14 +109,18 @@ def read_contacts(
     *,
     today: date,
     needed: frozenset[str] = frozenset(),
+    words: RuleWords | None = None,
     progress: Progress | None = None,
+    taken: Taken | None = None,
 ) -> Iterator[ParsedRow | RowFault]:
     """Each row, taken or refused; a refused one may give several faults. Streams.
 
     today: where the lender is; the campaign's contacts_as_of goes before it. needed: columns whose
-    cells the campaign needs (config_references.columns_used). progress: (bytes read, bytes in
-    all), now and then and at the end. Raises ContactsFileError, also in mid-file where the
-    encoding breaks: what was read before is then of a file that cannot be trusted.
+    cells the campaign needs (config_references.columns_used). words: consents and flags that its
+    rules ask for; others are noted, each where it stands first. progress: (bytes read, bytes in
+    all), now and then and at the end. taken: told every line as it stands in the file. Raises
+    ContactsFileError, also in mid-file where the encoding breaks: what was read before is then of a
+    file that cannot be trusted.
     """
     defaults = RowDefaults(
         campaign.country,
@@ -121,10 +132,11 @@ def read_contacts(
         spoken_currencies(campaign.language) if "balance" in needed else CURRENCIES,
     )
     seen: dict[str, int] = {}
+    told: set[tuple[str, str]] = set()
     row = 1
     with _opened(path) as file:
         size = path.stat().st_size
-        lines = _Lines(path, file)
+        lines = _Lines(path, file, taken)
         header = _header(path, lines)
         for row, read in _records(lines, header):
             if progress is not None and row % PROGRESS_ROWS == 0:
@@ -135,8 +147,10 @@ def read_contacts(
             parsed = parse_row(read, row=row, defaults=defaults)
             if isinstance(parsed, list):
                 yield from parsed
-            else:
-                yield _once(parsed, seen)
+                continue
+            if words is not None:
+                parsed = _noted(parsed, words, told)
+            yield _once(parsed, seen)
         if progress is not None:
             progress(size, size)
     if row == 1:
@@ -146,9 +160,10 @@ def read_contacts(
 class _Lines:
     """The file's lines as text, line ends kept. bytes_read grows while they are taken."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, taken: Taken | None = None) -> None:
         self.path = path
         self.file = file
+        self.taken = taken
         self.number = 0
         self.bytes_read = 0
 
@@ -159,6 +174,8 @@ class _Lines:
         raw = self.file.readline(LINE_MAX + 1)
         if not raw:
             raise StopIteration
+        if self.taken is not None:
+            self.taken(raw)
         self.number += 1
         if self.number == 1:
             if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -275,6 +292,18 @@ def _named(cells: list[str], header: Header, row: int) -> dict[str, str] | RowFa
     if any(cell.strip() for name, cell in zip(header.columns, cells, strict=True) if not name):
         return RowFault(row, "", "a cell under no column name", "name its column in the header")
     return {name: cell for name, cell in zip(header.columns, cells, strict=True) if name}
+
+
+def _noted(parsed: ParsedRow, words: RuleWords, told: set[tuple[str, str]]) -> ParsedRow:
+    """With a note of each consent and flag that no rule asks for, unless it was `told` before."""
+    notes = []
+    for column, word, hint in words.unknown(parsed.contact):
+        if (column, word) not in told:
+            told.add((column, word))
+            reason = f"no rule of this campaign asks for {word!r}{hint}"
+            remedy = "look whether it is written as the rules write it"
+            notes.append(RowFault(parsed.row, column, reason, remedy))
+    return replace(parsed, notes=(*parsed.notes, *notes)) if notes else parsed
 
 
 def _once(parsed: ParsedRow, seen: dict[str, int]) -> ParsedRow | RowFault:

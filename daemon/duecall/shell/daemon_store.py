@@ -16,6 +16,7 @@ from duecall.shell.database import Database, StoreError, chunks, marks
 from duecall.shell.life import Life
 from duecall.shell.models import MICROSECOND
 from duecall.shell.target_store import TargetStore
+from duecall.shell.vault import Vault
 
 LEASE_S = 15.0
 RENEW_S = 3.0
@@ -47,13 +48,14 @@ class DaemonTwice(StoreError):
 @dataclass(frozen=True, slots=True)
 class News:
     """seq: all up to this one is known now. numbers: hashes that are never called again. campaigns:
-    changed or started, paused, …; contacts: of these were imported. missed: there was more than is
-    kept, so that everything has to be looked at."""
+    changed or started, paused, …; contacts: of these were imported. stops: were entered or lifted.
+    missed: there was more than is kept, so that everything has to be looked at."""
 
     seq: int
     numbers: tuple[str, ...] = ()
     campaigns: tuple[str, ...] = ()
     contacts: tuple[str, ...] = ()
+    stops: bool = False
     missed: bool = False
 
 
@@ -76,8 +78,10 @@ class DaemonStore:
         attempts: AttemptStore,
         lender: int,
         daemon: str,
+        vault: Vault,
     ) -> None:
         self._database = database
+        self._vault = vault
         self._targets = targets
         self._attempts = attempts
         self._lender = lender
@@ -101,9 +105,9 @@ class DaemonStore:
         until = now_us + to_microseconds(LEASE_S)
         found = self._database.run(FIND, (self._lender, self._daemon)).fetchone()
         if found is None:
-            sql = """INSERT INTO daemon (lender_id, name, life, lease_until)
-                VALUES (?, ?, ?, ?) RETURNING id"""
-            values = (self._lender, self._daemon, str(life), until)
+            sql = """INSERT INTO daemon (lender_id, name, life, lease_until, seal_keys)
+                VALUES (?, ?, ?, ?, ?) RETURNING id"""
+            values = (self._lender, self._daemon, str(life), until, self._seal_keys)
             (self._row,) = self._database.run(sql, values).fetchall()[0]
         else:
             row, other, lease_until = found
@@ -115,8 +119,9 @@ class DaemonStore:
                     "one, remove daemon.id from its folder `var` and start again; if that one is "
                     f"gone, start again in {(lease_until - now_us) / 1e6:.0f} s"
                 )
-            sql = "UPDATE daemon SET life = ?, lease_until = ?, batch = 0 WHERE id = ?"
-            self._database.run(sql, (str(life), until, row))
+            sql = """UPDATE daemon SET life = ?, lease_until = ?, batch = 0, seal_keys = ?
+                WHERE id = ?"""
+            self._database.run(sql, (str(life), until, self._seal_keys, row))
             self._row = row
         self._life = str(life)
         assert self._row is not None
@@ -125,9 +130,14 @@ class DaemonStore:
     def renew(self) -> None:
         """StoreError where another run of this daemon has begun."""
         if self._row is not None:
-            sql = "UPDATE daemon SET lease_until = ? WHERE id = ? AND life = ?"
+            sql = "UPDATE daemon SET lease_until = ?, seal_keys = ? WHERE id = ? AND life = ?"
             until = self._database.now_us() + to_microseconds(LEASE_S)
-            self._own(self._database.run(sql, (until, self._row, self._life)).rowcount)
+            values = (until, self._seal_keys, self._row, self._life)
+            self._own(self._database.run(sql, values).rowcount)
+
+    @property
+    def _seal_keys(self) -> str:
+        return " ".join(self._vault.key_ids)
 
     def leave(self) -> None:
         """It ends in order: nobody has to wait for its lease."""
@@ -214,6 +224,7 @@ class DaemonStore:
             numbers=_named("number", rows),
             campaigns=_named("campaign", rows),
             contacts=_named("contacts", rows),
+            stops=bool(_named("stops", rows)),
             missed=rows[0][0] != since + 1,
         )
 

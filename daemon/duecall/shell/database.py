@@ -60,9 +60,11 @@ class Database:
 
     def __init__(self) -> None:
         self._in_use = False
+        self._writing = False
         self.shard = 0  # of the tally: a daemon's own rows, where daemons would wait for another
         self.tally: Counter[tuple[int, int, str, str]] = Counter()
         self._told: list[tuple[int, str, str]] = []
+        self._at_end: list[tuple[Callable[[], None], Callable[[], None]]] = []
 
     def close(self) -> None:
         raise NotImplementedError
@@ -73,6 +75,12 @@ class Database:
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         raise NotImplementedError
+
+    def table_of(self, rows: Sequence[tuple[str, bytes]]) -> tuple[str, list[Any]]:
+        """For a FROM: a table `v` of these rows, its columns `column1` and `column2`; and the
+        parameters that it needs."""
+        values = ", ".join(["(?, ?)"] * len(rows))
+        return f"(VALUES {values}) v", [value for row in rows for value in row]
 
     def alone(self, what: str) -> None:
         """Until this transaction ends, no other is in a part of that name."""
@@ -97,14 +105,17 @@ class Database:
         CommitUnsure."""
         self._enter()
         self._forget()
+        self._writing = True
         try:
             with self._transaction(write=True):
                 yield
                 self._write_tally()
+                for write, _ in self._at_end:
+                    write()
                 self._write_news()
         finally:
             self._forget()
-            self._in_use = False
+            self._in_use = self._writing = False
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -123,6 +134,16 @@ class Database:
                 return do()
         return do()
 
+    @property
+    def is_writing(self) -> bool:
+        """A writing transaction has begun, and goes on."""
+        return self._writing
+
+    def at_end(self, write: Callable[[], None], forget: Callable[[], None]) -> None:
+        """write: at the end of each writing transaction, within it. forget: what was gathered for
+        it, before the transaction and after."""
+        self._at_end.append((write, forget))
+
     def _enter(self) -> None:
         if self._in_use:
             raise RuntimeError(
@@ -133,6 +154,8 @@ class Database:
     def _forget(self) -> None:
         self.tally.clear()
         self._told.clear()
+        for _, forget in self._at_end:
+            forget()
 
     # ---- the tally: counts that move with what they count, in the same transaction
 

@@ -186,11 +186,16 @@ class PostgresDatabase(Database):
             return StoreError(f"{self.name}: {_first_line(error)}; look at the server's log")
         return None
 
+    def table_of(self, rows: Sequence[tuple[str, bytes]]) -> tuple[str, list[Any]]:
+        """One statement for any number of rows, which the server prepares once."""
+        sql = "unnest(CAST(? AS text[]), CAST(? AS bytea[])) v (column1, column2)"
+        return sql, [list(column) for column in zip(*rows, strict=True)]
+
     def alone(self, what: str) -> None:
         self.run("SELECT pg_advisory_xact_lock(?)", (zlib.crc32(what.encode()),))
 
     def analyse(self) -> None:
-        self.run("ANALYZE target, account, contact")
+        self.run("ANALYZE target, account, contact, stop")
 
 
 REMEDY = (

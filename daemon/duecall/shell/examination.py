@@ -6,10 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from duecall.core.rule_check import overdue_review
 from duecall.core.site import Site
+from duecall.shell.clock import now
 from duecall.shell.esl_errors import LinkError
 from duecall.shell.esl_link import EslLink
 from duecall.shell.store import Store
@@ -51,6 +54,7 @@ def examine(
     for name in ("recordings", "cdr", "tts_cache"):
         yield _folder(name, Path(getattr(site.folders, name)))
     yield _disk(Path(site.folders.recordings))
+    yield _rules(site, now().wall.date())
     yield _speech()
     if password is None:
         yield Finding(
@@ -95,6 +99,16 @@ def _disk(path: Path) -> Finding:
             "free some room: a recorded minute takes 2 MB",
         )
     return Finding("ok", "disk", f"{free_mb:,} MB free for recordings")
+
+
+def _rules(site: Site, today: date) -> Finding:
+    """Packs that nobody is called by any more; which ones the campaigns use is not known here."""
+    overdue = sorted(name for name, pack in site.packs.items() if overdue_review(pack, today))
+    if overdue:
+        detail = f"to be reviewed by a lawyer, nobody is called by them: {', '.join(overdue)}"
+        remedy = f"put checked copies with a later review_by into {site.folders.rules}"
+        return Finding("warning", "rule packs", detail, remedy)
+    return Finding("ok", "rule packs", ", ".join(sorted(site.packs)))
 
 
 def _speech() -> Finding:

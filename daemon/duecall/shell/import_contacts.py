@@ -1,4 +1,4 @@
-"""Contacts into the store, and the order in which a campaign calls them.
+"""Contacts into the store.
 
 Made to run beside a daemon: all hashing is done before the write lock is taken, the lock is held
 for a thousand rows at most, and a file that changes nothing takes no lock at all.
@@ -7,35 +7,35 @@ for a thousand rows at most, and a file that changes nothing takes no lock at al
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Protocol, TypeAlias
 
-from duecall.core.campaign import OrderBy
 from duecall.core.contact import Account, Contact
-from duecall.core.ranking import OrderKey, order_keys, ranked
-from duecall.shell.attempt_store import NUMBER_STOPPED
+from duecall.shell.contact_json import account_text, contact_data, contact_text
+from duecall.shell.contact_keys import ContactKeys, Person
 from duecall.shell.database import Database, chunks, marks
+from duecall.shell.ledger import Ledger
 from duecall.shell.models import TargetState
-from duecall.shell.target_store import UNREADABLE
+from duecall.shell.stop_store import NUMBER_STOPPED, STOPS, StopStore
+from duecall.shell.target_store import UNREADABLE, CampaignKey
 from duecall.shell.vault import Vault
 
 BATCH = 1_000
-PAGE = 20_000
 # Between two of our transactions, so that a daemon that polls for the lock finds it free.
 BREATH_S = 0.002
-PLAIN_FIELDS = frozenset({"dpd", "due_date", "balance", "interest_rate", "currency"})
+# Daemons hear that contacts were changed once in so long, and at the end: what they hold goes back,
+# for a consent may be gone, or a flag set.
+TELL_S = 5.0
 # Reasons of the gate, the prompts and the store that lie in the row itself: new data, new chance.
-KEPT_BACK_BY_DATA = (
-    "not selected",
-    "cannot be spoken",
-    "time zone unknown",
-    "no hour fits",
-    UNREADABLE,
+KEPT_BACK_BY_DATA = re.compile(
+    "not selected|cannot be spoken|time zone unknown|a time zone of the number is not known|"
+    r"\S+: (?:no consent on file|the contact is flagged): |"
+    r"\S+: (?:.*; then )?no hour fits all \d+ zones|" + re.escape(UNREADABLE)
 )
+ACCOUNT = tuple(field.name for field in fields(Account))
 S = TargetState
 
 
@@ -50,7 +50,8 @@ class ParsedRow(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImportCounts:
-    """new: not in this campaign before. changed: known, with other data than before."""
+    """new: not in this campaign before. changed: known, with other data than before. unchanged:
+    also of people who are forgotten, whose data does not come back."""
 
     new: int = 0
     changed: int = 0
@@ -66,27 +67,60 @@ class ImportCounts:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    contact: Contact
     account: Account
-    phone_hash: str
-    person_hash: str
+    person: Person
     contract_hash: str
     digest: str
+
+
+# A row, its (account id, digest, contact id) and its target id, both None where they are new.
+_Todo: TypeAlias = tuple[_Row, "tuple[int, str, int] | None", "int | None"]
 
 
 class Importer:
     """Of one lender. Each step is its own transaction: an import that is cut off is run again."""
 
-    def __init__(self, database: Database, vault: Vault, lender: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        lender: int,
+        stops: StopStore,
+        ledger: Ledger | None = None,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._lender = lender
+        self._stops = stops
+        self._ledger = ledger
+        self._keys = ContactKeys(database, vault, lender, stops)
+        self._told_s = -TELL_S  # when daemons heard last that contacts were changed
+        self._untold = False  # some were changed since
 
     def import_rows(self, campaign: int, rows: Iterable[ParsedRow]) -> ImportCounts:
         counts = ImportCounts()
         for batch in self._batches(rows):
             counts += self._import_batch(campaign, batch)
         return counts
+
+    def imported(
+        self, campaign: CampaignKey, sha256: str, counts: ImportCounts, refused: int, at_us: int
+    ) -> None:
+        """All rows of the file are in; refused: rows of it that are not. Nothing is written where
+        the same file has changed nothing."""
+        sql = "SELECT contacts_digest FROM campaign WHERE id = ?"
+        (known,) = self._database.run(sql, (campaign.id,)).fetchall()[0]
+        if known == sha256 and not counts.new + counts.changed:
+            return
+        with self._database.writing():
+            self._database.run(
+                "UPDATE campaign SET contacts_digest = ? WHERE id = ?", (sha256, campaign.id)
+            )
+            if self._untold:
+                self._database.tell(self._lender, STOPS, "")
+            if self._ledger is not None:
+                body = {"campaign": campaign.name, "sha256": sha256, "refused": refused}
+                self._ledger.add("import", body | asdict(counts), at_us)
 
     def _batches(self, rows: Iterable[ParsedRow]) -> Iterator[dict[str, _Row]]:
         """By contract. One that stands twice in the file opens a new batch: the later one holds."""
@@ -102,14 +136,11 @@ class Importer:
 
     def _prepare(self, parsed: ParsedRow) -> _Row:
         contact, account = parsed.contact, parsed.account
-        data = json.dumps([asdict(contact), asdict(account)], sort_keys=True, default=str)
+        said = {name: getattr(account, name) for name in ACCOUNT}
+        data = json.dumps([contact_data(contact), said], sort_keys=True, default=str)
         return _Row(
-            contact=contact,
             account=account,
-            phone_hash=self._vault.phone_hash(contact.phone),
-            person_hash=self._vault.keyed_hash(
-                "person", json.dumps([contact.phone, contact.name.casefold()])
-            ),
+            person=Person.of(contact, self._vault),
             contract_hash=self._vault.keyed_hash("contract", account.contract_number),
             digest=self._vault.keyed_hash("row", data),
         )
@@ -125,16 +156,19 @@ class Importer:
         with self._database.writing():
             self._database.alone("duecall import")
             todo = self._differing(campaign, batch)
-            contacts = self._put_contacts([row for row, _, _ in todo])
+            contacts = self._put_contacts(todo)
             new = sum(target is None for _, _, target in todo)
             self._put_accounts(todo, contacts)
             self._put_targets(campaign, [row for row, _, target in todo if target is None])
+            if any(old and old[1] != row.digest for row, old, _ in todo):
+                self._untold = time.monotonic() < self._told_s + TELL_S
+                if not self._untold:
+                    self._told_s = time.monotonic()
+                    self._database.tell(self._lender, STOPS, "")
         return ImportCounts(new, len(todo) - new, len(batch) - len(todo))
 
-    def _differing(
-        self, campaign: int, batch: dict[str, _Row]
-    ) -> list[tuple[_Row, tuple[int, str, int] | None, int | None]]:
-        """Rows that change something: (row, (account id, digest, contact id), target id)."""
+    def _differing(self, campaign: int, batch: dict[str, _Row]) -> list[_Todo]:
+        """Rows that change something."""
         known: dict[str, tuple[int, str, int, int | None]] = {}
         for some in chunks(list(batch)):
             sql = f"""SELECT a.contract_hash, a.id, a.digest, a.contact_id, t.id FROM account a
@@ -142,36 +176,40 @@ class Importer:
                 WHERE a.lender_id = ? AND a.contract_hash IN ({marks(some)})"""
             cursor = self._database.run(sql, (campaign, self._lender, *some))
             known.update((row[0], row[1:]) for row in cursor.fetchall())
-        found: list[tuple[_Row, tuple[int, str, int] | None, int | None]] = []
+        found: list[_Todo] = []
         for contract_hash, row in batch.items():
             old = known.get(contract_hash)
             if old is None:
                 found.append((row, None, None))
             elif old[1] != row.digest or old[3] is None:
                 found.append((row, old[:3], old[3]))
-        return found
+        return self._keys.without_forgotten(found)
 
-    def _put_contacts(self, rows: list[_Row]) -> dict[str, int]:
-        """Insert or renew; person_hash -> id."""
-        people = {row.person_hash: row for row in rows}
+    def _put_contacts(self, todo: list[_Todo]) -> dict[str, int]:
+        """Insert or renew; person_hash -> id. One that is known keeps its key."""
+        people = {row.person.person_hash: row.person for row, _, _ in todo}
+        before = self._keys.before((row.person, old[2]) for row, old, _ in todo if old)
         self._database.run_many(
-            "INSERT INTO contact (lender_id, person_hash, phone_hash, sealed) VALUES (?, ?, ?, ?)"
+            "INSERT INTO contact (lender_id, person_hash, phone_hash, sealed, contact_key)"
+            " VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (lender_id, person_hash) DO UPDATE SET sealed = excluded.sealed",
             [
                 (
                     self._lender,
-                    row.person_hash,
-                    row.phone_hash,
-                    self._seal(asdict(row.contact), f"contact:{row.person_hash}"),
+                    person_hash,
+                    one.phone_hash,
+                    self._vault.seal(contact_text(one.contact), f"contact:{person_hash}"),
+                    one.key if one.contact.customer_id else before.get(person_hash, one.key),
                 )
-                for row in people.values()
+                for person_hash, one in people.items()
             ],
         )
+        self._keys.carry_stops(people, before)
         return self._ids("contact", "person_hash", list(people))
 
     def _put_accounts(
         self,
-        todo: list[tuple[_Row, tuple[int, str, int] | None, int | None]],
+        todo: list[_Todo],
         contacts: dict[str, int],
     ) -> None:
         changed = [(row, old) for row, old, _ in todo if old and old[1] != row.digest]
@@ -186,15 +224,11 @@ class Importer:
             [
                 (
                     self._lender,
-                    contacts[row.person_hash],
+                    contacts[row.person.person_hash],
                     row.contract_hash,
                     row.digest,
-                    self._seal(
-                        {
-                            "contract_number": row.account.contract_number,
-                            "card_number": row.account.card_number,
-                            "fields": row.account.fields,
-                        },
+                    self._vault.seal(
+                        account_text(row.account, row.person.contact),
                         f"account:{row.contract_hash}",
                     ),
                     row.account.balance_minor,
@@ -208,7 +242,7 @@ class Importer:
         )
         for row, (account, _, contact) in changed:
             self._after_change(row, account)
-            if contact != contacts[row.person_hash]:
+            if contact != contacts[row.person.person_hash]:
                 self._forget_contact(contact)
 
     def _after_change(self, row: _Row, account: int) -> None:
@@ -218,16 +252,16 @@ class Importer:
             WHERE account_id = ? ORDER BY id"""
             + self._database.keeping
         )
-        stopped = self._stopped([row.phone_hash])
+        stopped = self._stopped([row.person.phone_hash])
         for target, campaign, state, old_hash, reason in self._database.run(
             sql, (account,)
         ).fetchall():
-            moved = old_hash != row.phone_hash
+            moved = old_hash != row.person.phone_hash
             if moved:
                 self._database.run(
-                    "UPDATE target SET phone_hash = ? WHERE id = ?", (row.phone_hash, target)
+                    "UPDATE target SET phone_hash = ? WHERE id = ?", (row.person.phone_hash, target)
                 )
-            if not _open_again(S(state), reason, moved) or row.phone_hash in stopped:
+            if not _open_again(S(state), reason, moved) or row.person.phone_hash in stopped:
                 continue
             self._database.run(
                 "UPDATE target SET state = 'new', reason = '', due_at = NULL WHERE id = ?",
@@ -249,8 +283,8 @@ class Importer:
         if not rows:
             return
         accounts = self._ids("account", "contract_hash", [row.contract_hash for row in rows])
-        stopped = self._stopped([row.phone_hash for row in rows])
-        states = [S.DONE if row.phone_hash in stopped else S.NEW for row in rows]
+        stopped = self._stopped([row.person.phone_hash for row in rows])
+        states = [S.DONE if row.person.phone_hash in stopped else S.NEW for row in rows]
         self._database.run_many(
             "INSERT INTO target (lender_id, campaign_id, account_id, phone_hash, state, reason)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -259,7 +293,7 @@ class Importer:
                     self._lender,
                     campaign,
                     accounts[row.contract_hash],
-                    row.phone_hash,
+                    row.person.phone_hash,
                     state.value,
                     NUMBER_STOPPED if state is S.DONE else "",
                 )
@@ -272,12 +306,7 @@ class Importer:
         self._database.count(self._lender, campaign, "done", NUMBER_STOPPED, done)
 
     def _stopped(self, hashes: list[str]) -> set[str]:
-        found: set[str] = set()
-        for some in chunks(hashes):
-            sql = f"""SELECT phone_hash FROM suppression
-                WHERE lender_id = ? AND phone_hash IN ({marks(some)})"""
-            found.update(row[0] for row in self._database.run(sql, (self._lender, *some)))
-        return found
+        return set(self._stops.stopped_for_ever(hashes))
 
     def _ids(self, table: str, column: str, hashes: list[str]) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -287,100 +316,9 @@ class Importer:
             found.update(self._database.run(sql, (self._lender, *some)).fetchall())
         return found
 
-    def _seal(self, value: dict[str, Any], context: str) -> bytes:
-        return self._vault.seal(json.dumps(value).encode(), context)
-
-    # ---- the order
-
-    def rank(self, campaign: int, order: tuple[OrderBy, ...]) -> int:
-        """Give every target its place and make the new ones ready. How many were moved.
-
-        Reads and sorts without the lock; writes only what differs.
-        """
-        unseal = any(entry.field not in PLAIN_FIELDS for entry in order)
-        sealed = "'', '', '', ''"
-        if unseal:
-            sealed = "a.contract_hash, a.sealed, c.person_hash, c.sealed"
-        sql = f"""SELECT t.id, t.rank, t.state, a.balance_minor, a.currency, a.interest_rate,
-            a.due_date, {sealed} FROM target t JOIN account a ON a.id = t.account_id
-            JOIN contact c ON c.id = a.contact_id WHERE t.campaign_id = ? AND t.id > ?
-            ORDER BY t.id LIMIT {PAGE}"""
-        rows: list[tuple[int, tuple[OrderKey, ...]]] = []
-        ranks: dict[int, int | None] = {}
-        fresh: set[int] = set()
-        for target, rank, state, *columns in self._pages(sql, campaign):
-            rows.append((target, order_keys(*self._read(*columns), order)))
-            ranks[target] = rank
-            if state == S.NEW.value:
-                fresh.add(target)
-        places = {target: place for place, target in enumerate(ranked(rows, order), 1)}
-        del rows
-        moves = [
-            (place, target)
-            for target, place in places.items()
-            if ranks[target] != place or target in fresh
-        ]
-        for some in chunks(moves, BATCH):
-            self._database.repeated(partial(self._place, campaign, some, fresh))
-            time.sleep(BREATH_S)
-        if moves:
-            self._database.analyse()
-        return len(moves)
-
-    def _pages(self, sql: str, campaign: int) -> Iterator[Sequence[Any]]:
-        """All rows, by their first column; a server would else send a million of them at once."""
-        last = 0
-        while True:
-            page = self._database.run(sql, (campaign, last)).fetchall()
-            yield from page
-            if len(page) < PAGE:
-                return
-            last = page[-1][0]
-
-    def _place(self, campaign: int, moves: Any, fresh: set[int]) -> None:
-        with self._database.writing():
-            self._place_some(campaign, moves, fresh)
-
-    def _place_some(self, campaign: int, moves: Any, fresh: set[int]) -> None:
-        self._database.run_many("UPDATE target SET rank = ? WHERE id = ?", moves)
-        made = [target for _, target in moves if target in fresh]
-        for some in chunks(made):
-            cursor = self._database.run(
-                f"UPDATE target SET state = 'ready' WHERE state = 'new' AND id IN ({marks(some)})",
-                some,
-            )
-            self._database.moved(self._lender, campaign, S.NEW, S.READY, cursor.rowcount)
-
-    def _read(
-        self,
-        balance_minor: int,
-        currency: str,
-        interest_rate: str,
-        due_date: str,
-        contract_hash: str,
-        account_sealed: bytes,
-        person_hash: str,
-        contact_sealed: bytes,
-    ) -> tuple[Contact, Account]:
-        """As far as the order needs them: sealed parts are empty where none were selected."""
-        contact = Contact(name="", phone="")
-        rest: dict[str, Any] = {"contract_number": ""}
-        if account_sealed:
-            rest = json.loads(self._vault.open(account_sealed, f"account:{contract_hash}"))
-            contact = Contact(
-                **json.loads(self._vault.open(contact_sealed, f"contact:{person_hash}"))
-            )
-        return contact, Account(
-            balance_minor=balance_minor,
-            currency=currency,
-            interest_rate=interest_rate,
-            due_date=date.fromisoformat(due_date),
-            **rest,
-        )
-
 
 def _open_again(state: TargetState, reason: str, moved: bool) -> bool:
     """Was this target kept back by data that has just changed?"""
     if state not in (S.DONE, S.WAITING):
         return False
-    return reason.startswith(KEPT_BACK_BY_DATA) or (moved and reason == "invalid")
+    return bool(KEPT_BACK_BY_DATA.match(reason)) or (moved and reason == "invalid")

@@ -26,7 +26,16 @@ from operator import attrgetter
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple, TypeAlias
 
-from duecall.core import attempt, commands, contact, events, moment, outcome, verdict
+from duecall.core import (
+    attempt,
+    commands,
+    contact,
+    events,
+    gate_types,
+    moment,
+    outcome,
+    verdict,
+)
 from duecall.core.attempt import Attempt, Target
 from duecall.core.campaign import Campaign
 from duecall.core.dialer import Dialer
@@ -39,6 +48,7 @@ VALUE_MODULES: tuple[ModuleType, ...] = (
     commands,
     contact,
     events,
+    gate_types,
     moment,
     outcome,
     verdict,

@@ -23,7 +23,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from duecall.shell.vault import Vault, VaultError
+from duecall.shell.vault import SEALED_HEAD_BYTES, Vault, VaultError, sealed_by
 
 FORMAT = 1
 SUFFIX = ".journal"
@@ -67,6 +67,31 @@ def next_number(folder: Path) -> int:
 def segments_in(folder: Path) -> list[Path]:
     """Oldest first; a folder that does not exist has none."""
     return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def keys_of_segments(folder: Path) -> list[tuple[Path, set[str]]]:
+    """Each segment, oldest first, with the ids of the keys that its blocks are sealed with."""
+    return [(path, _keys_of(path)) for path in segments_in(folder)]
+
+
+def _keys_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    try:
+        with path.open("rb") as file:
+            header = _HEADER.match(file.read(_HEADER_MAX_BYTES))
+            if header is None:
+                return found
+            file.seek(header.end())
+            while len(head := file.read(_LENGTH.size)) == _LENGTH.size:
+                length = _LENGTH.unpack(head)[0]
+                beginning = file.read(min(length, SEALED_HEAD_BYTES))
+                if len(beginning) < SEALED_HEAD_BYTES:
+                    break
+                found.add(sealed_by(beginning).hex())
+                file.seek(length - SEALED_HEAD_BYTES, os.SEEK_CUR)
+    except FileNotFoundError:  # it was the oldest, and made room
+        pass
+    return found
 
 
 class SegmentWriter:

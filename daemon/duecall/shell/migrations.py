@@ -126,7 +126,75 @@ CREATE TABLE news (
     PRIMARY KEY (lender_id, seq));
 """
 
-MIGRATIONS = (V1, V2)  # the n-th makes version n of version n-1
+# Calling rules: what each call was for the caps, in three indexes that answer alone; stops of every
+# kind and scope; the ledger, a chain of hashes for each writer, and the texts its digests are of.
+# An older attempt without an outcome counts as everything; 63 and 15 are all bits of
+# core/call_events.py.
+V3 = """
+ALTER TABLE contact ADD COLUMN contact_key TEXT NOT NULL DEFAULT '';
+UPDATE contact SET contact_key = person_hash;
+CREATE INDEX contact_lender_id_contact_key ON contact (lender_id, contact_key);
+
+ALTER TABLE campaign ADD COLUMN contacts_digest TEXT NOT NULL DEFAULT '';
+ALTER TABLE lender ADD COLUMN seal_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE daemon ADD COLUMN seal_keys TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE attempt ADD COLUMN contact_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempt ADD COLUMN account_id BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN events SMALLINT NOT NULL DEFAULT 63;
+ALTER TABLE attempt ADD COLUMN channels SMALLINT NOT NULL DEFAULT 15;
+UPDATE attempt SET
+    account_id = (SELECT t.account_id FROM target t WHERE t.id = attempt.target_id),
+    contact_key = (SELECT c.contact_key FROM target t JOIN account a ON a.id = t.account_id
+        JOIN contact c ON c.id = a.contact_id WHERE t.id = attempt.target_id);
+UPDATE attempt SET
+    events = CASE
+        WHEN outcome IN ('transferred', 'opted_out', 'claims_paid', 'promised', 'surveyed')
+            THEN 7 + CASE WHEN heard_ms > 0 THEN 8 ELSE 0 END
+        WHEN outcome IN ('agent_unavailable', 'delivered', 'hung_up')
+            THEN 3 + CASE WHEN heard_ms > 0 THEN 8 ELSE 0 END
+        WHEN outcome = 'script_error'
+            THEN 3 + CASE WHEN heard_ms > 0 THEN 8 ELSE 16 END
+        WHEN outcome IN ('no_answer', 'rejected', 'unreachable')
+            OR rang_at IS NOT NULL OR answered_at IS NOT NULL THEN 1
+        ELSE 0 END,
+    channels = CASE WHEN outcome = 'transferred' THEN 5 ELSE 4 END
+    WHERE outcome IS NOT NULL AND outcome <> 'unknown';
+DROP INDEX attempt_lender_id_phone_hash_saved_at;
+CREATE INDEX attempt_by_number ON attempt
+    (lender_id, phone_hash, saved_at, settled_at, events, channels);
+CREATE INDEX attempt_by_contact ON attempt
+    (lender_id, contact_key, saved_at, settled_at, events, channels);
+CREATE INDEX attempt_by_account ON attempt
+    (lender_id, account_id, saved_at, settled_at, events, channels);
+
+CREATE TABLE stop (
+    id {id}, lender_id BIGINT NOT NULL REFERENCES lender (id),
+    key_kind TEXT NOT NULL CHECK (key_kind IN ('number', 'contact', 'account', 'prefix')),
+    key TEXT NOT NULL, campaign_id BIGINT NOT NULL DEFAULT 0, kind TEXT NOT NULL,
+    expires_at BIGINT, sealed {blob} NOT NULL, source TEXT NOT NULL, at BIGINT NOT NULL);
+CREATE UNIQUE INDEX stop_lender_id_key_kind_key_campaign_id_kind ON stop
+    (lender_id, key_kind, key, campaign_id, kind);
+INSERT INTO stop (lender_id, key_kind, key, kind, sealed, source, at)
+    SELECT lender_id, 'number', phone_hash, reason, sealed, source, at FROM suppression;
+DROP TABLE suppression;
+
+CREATE TABLE chain (
+    lender_id BIGINT NOT NULL REFERENCES lender (id), name TEXT NOT NULL,
+    seq BIGINT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (lender_id, name));
+CREATE TABLE ledger (
+    lender_id BIGINT NOT NULL REFERENCES lender (id), chain TEXT NOT NULL, seq BIGINT NOT NULL,
+    at BIGINT NOT NULL, kind TEXT NOT NULL, target_id BIGINT NOT NULL DEFAULT 0,
+    attempt_id TEXT NOT NULL DEFAULT '', body TEXT NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (lender_id, chain, seq));
+CREATE INDEX ledger_lender_id_target_id_at ON ledger (lender_id, target_id, at);
+CREATE TABLE document (
+    lender_id BIGINT NOT NULL REFERENCES lender (id), digest TEXT NOT NULL,
+    kind TEXT NOT NULL, text TEXT NOT NULL, at BIGINT NOT NULL,
+    PRIMARY KEY (lender_id, digest));
+"""
+
+MIGRATIONS = (V1, V2, V3)  # the n-th makes version n of version n-1
 VERSION = len(MIGRATIONS)
 
 

@@ -68,12 +68,14 @@ def maybe_from_us(us: int | None) -> datetime | None:
 
 
 class Lender(Model):
-    """A tenant. key_check: fingerprint of the vault that sealed its rows."""
+    """A tenant. key_check: fingerprint of the vault that sealed its rows. seal_key: id of the key
+    that seals them since the key was changed last (shell/key_rotation.py)."""
 
     id = BigAutoField()
     name = CharField(unique=True)
     key_check = CharField()
     news_seq = BigIntegerField(default=0)  # of the last row in `news`
+    seal_key = CharField(default="")
 
     class Meta:
         table_name = "lender"
@@ -97,6 +99,7 @@ class CampaignRow(Row):
     yaml_text = TextField()
     settings = TextField()
     loaded_at = BigIntegerField()
+    contacts_digest = CharField(default="")  # SHA-256 of the contacts file imported last
 
     class Meta:
         table_name = "campaign"
@@ -104,16 +107,22 @@ class CampaignRow(Row):
 
 
 class ContactRow(Row):
-    """A person at a number. person_hash: of number and name, one row a person and number."""
+    """A person at a number. person_hash: of number, name and customer id, one row a person and
+    number. contact_key: of the person alone, where the file names them by customer_id."""
 
     id = BigAutoField()
     person_hash = CharField()
     phone_hash = CharField()
-    sealed = BlobField()  # JSON: name, phone, zone, language
+    sealed = BlobField()  # JSON of core/contact.py's Contact
+    contact_key = CharField(default="")
 
     class Meta:
         table_name = "contact"
-        indexes = ((("lender", "person_hash"), True), (("lender", "phone_hash"), False))
+        indexes = (
+            (("lender", "person_hash"), True),
+            (("lender", "phone_hash"), False),
+            (("lender", "contact_key"), False),
+        )
 
 
 class AccountRow(Row):
@@ -163,7 +172,10 @@ class TargetRecord(Row):
 
 
 class AttemptRow(Row):
-    """saved_at: the attempt's own time, `Attempt.at`; the commit follows within the turn."""
+    """saved_at: the attempt's own time, `Attempt.at`; the commit follows within the turn.
+
+    events, channels: bits of core/call_events.py; all of them until it is settled.
+    """
 
     id = CharField(primary_key=True)
     target: Any = ForeignKeyField(TargetRecord)
@@ -193,13 +205,33 @@ class AttemptRow(Row):
     talk_ms = IntegerField(default=0)
     recording = TextField(default="")
     error = TextField(default="")
+    contact_key = CharField(default="")
+    account_id = BigIntegerField(default=0)
+    events = SmallIntegerField(default=63)
+    channels = SmallIntegerField(default=15)
 
     class Meta:
         table_name = "attempt"
-        indexes = (
-            (("campaign", "saved_at", "id"), False),  # reports
-            (("lender", "phone_hash", "saved_at"), False),  # caps
+        indexes = ((("campaign", "saved_at", "id"), False),)  # reports
+
+
+# Caps: each answers alone, so that the past of a key is one look at an index.
+for _name, _column in (
+    ("number", AttemptRow.phone_hash),
+    ("contact", AttemptRow.contact_key),
+    ("account", AttemptRow.account_id),
+):
+    AttemptRow.add_index(
+        AttemptRow.index(
+            AttemptRow.lender,
+            _column,
+            AttemptRow.saved_at,
+            AttemptRow.settled_at,
+            AttemptRow.events,
+            AttemptRow.channels,
+            name=f"attempt_by_{_name}",
         )
+    )
 
 
 # L1, in the database itself: never two live attempts to one number.
@@ -214,18 +246,68 @@ AttemptRow.add_index(
 )
 
 
-class SuppressionRow(Row):
-    """A number that is never called again. source: an attempt's id, or who said so."""
+class StopRow(Row):
+    """Do not call. key: the number's hash, the contact's key, the account's id, or a prefix such as
+    +8490. campaign_id: 0 for all. kind: dnc, opt_out, dispute, … source: an attempt's id, a file,
+    or who said so."""
 
-    phone_hash = CharField()
-    sealed = BlobField()  # the number, for the operator's list
-    reason = CharField()
+    id = BigAutoField()
+    key_kind = CharField()
+    key = CharField()
+    campaign_id = BigIntegerField(default=0)
+    kind = CharField()
+    expires_at = BigIntegerField(null=True)
+    sealed = BlobField()  # what was named, for the operator's list; empty for a prefix
     source = TextField()
     at = BigIntegerField()
 
     class Meta:
-        table_name = "suppression"
-        primary_key = CompositeKey("lender", "phone_hash")
+        table_name = "stop"
+        indexes = ((("lender", "key_kind", "key", "campaign_id", "kind"), True),)
+
+
+class ChainRow(Row):
+    """The newest entry of one writer's ledger."""
+
+    name = CharField()
+    seq = BigIntegerField()
+    hash = CharField()
+
+    class Meta:
+        table_name = "chain"
+        primary_key = CompositeKey("lender", "name")
+
+
+class LedgerRow(Row):
+    """One decision (shell/ledger.py has the kinds). body: JSON without personal data in clear.
+    hash: of this and the one before it in the chain, keyed."""
+
+    chain = CharField()
+    seq = BigIntegerField()
+    at = BigIntegerField()
+    kind = CharField()
+    target_id = BigIntegerField(default=0)
+    attempt_id = CharField(default="")
+    body = TextField()
+    hash = CharField()
+
+    class Meta:
+        table_name = "ledger"
+        primary_key = CompositeKey("lender", "chain", "seq")
+        indexes = ((("lender", "target_id", "at"), False),)
+
+
+class DocumentRow(Row):
+    """A text that the ledger names by its SHA-256. kind: rules, campaign."""
+
+    digest = CharField()
+    kind = CharField()
+    text = TextField()
+    at = BigIntegerField()
+
+    class Meta:
+        table_name = "document"
+        primary_key = CompositeKey("lender", "digest")
 
 
 class PromiseRow(Row):
@@ -258,13 +340,15 @@ class TallyRow(Row):
 class DaemonRow(Row):
     """A daemon that shares this database with others. life: which run of it (shell/life.py);
     empty: it has ended in order. lease_until: by the database's clock; then it is taken to be gone.
-    batch: the number of its last one that was committed."""
+    batch: the number of its last one that was committed. seal_keys: ids of the keys that it knows,
+    the one first that it seals with."""
 
     id = BigAutoField()
     name = CharField()
     life = CharField()
     lease_until = BigIntegerField()
     batch = BigIntegerField(default=0)
+    seal_keys = CharField(default="")
 
     class Meta:
         table_name = "daemon"
@@ -290,7 +374,10 @@ MODELS: tuple[type[Model], ...] = (
     AccountRow,
     TargetRecord,
     AttemptRow,
-    SuppressionRow,
+    StopRow,
+    ChainRow,
+    LedgerRow,
+    DocumentRow,
     PromiseRow,
     TallyRow,
     DaemonRow,

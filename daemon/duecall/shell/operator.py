@@ -1,7 +1,8 @@
 """What an operator may ask of the running daemon (the other end of shell/control.py).
 
 Requests: {"do": "status"} · {"do": "start", "file": PATH, "paused": bool} ·
-{"do": "pause" | "resume" | "stop", "campaign": NAME} · {"do": "imported", "campaign": NAME}
+{"do": "pause" | "resume" | "stop", "campaign": NAME} · {"do": "imported", "campaign": NAME} ·
+{"do": "keys"}
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Operator:
             "pause": self._change,
             "resume": self._change,
             "stop": self._change,
+            "keys": self._keys,
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +58,10 @@ class Operator:
             return {"ok": True, **do(request)}
         except StoreError as error:
             raise ControlError(str(error)) from None
+
+    def _keys(self, _request: dict[str, Any]) -> dict[str, Any]:
+        """Ids of the keys that the daemon knows; the one first that it seals with."""
+        return {"keys": list(self._service.key_ids())}
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
         path = Path(str(request.get("file")))

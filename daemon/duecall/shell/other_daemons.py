@@ -1,8 +1,9 @@
 """The other daemons on one database, and commands that wrote to it: what this daemon has to hear.
 
-Twice a second the news are read: a number was stopped, a campaign was changed, started, paused,
-contacts were imported. Every few seconds the own lease is renewed; what daemons that are gone have
-left is taken over. All of it becomes events for the dialer; nothing is decided here.
+Twice a second the news are read: a number was stopped, stops of other kinds were entered or lifted,
+a campaign was changed, started, paused, contacts were imported. Every few seconds the own lease is
+renewed; what daemons that are gone have left is taken over. All of it becomes events for the
+dialer; nothing is decided here.
 """
 
 from __future__ import annotations
@@ -165,6 +166,8 @@ class OtherDaemons:
         stored = self._worker.call(Store.campaigns) if news.campaigns or news.missed else []
         for number in news.numbers:
             self._put(e.NumberStopped(now(), number))
+        if news.stops or news.missed:
+            self._put(e.StopsChanged(now()))
         for known in stored:
             if known.name in news.campaigns or news.missed:
                 self._hear_campaign(known)

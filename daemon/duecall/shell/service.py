@@ -26,19 +26,22 @@ from duecall.core.campaign_run import CampaignRun
 from duecall.core.dialer import Dialer
 from duecall.core.moment import Moment
 from duecall.core.site import Site
+from duecall.shell.call_files import CallFiles
 from duecall.shell.cdr_journal import CdrJournal
 from duecall.shell.clock import now
 from duecall.shell.clock_watch import ClockWatch
+from duecall.shell.daily_retention import DailyRetention
 from duecall.shell.database import chunks
 from duecall.shell.journal import Journal
 from duecall.shell.models import CampaignState
 from duecall.shell.other_daemons import OtherDaemons
 from duecall.shell.preparer import Preparer
+from duecall.shell.recording_hashes import RecordingHashes
 from duecall.shell.store import ApplyResult, Load, Store, StoreError
 from duecall.shell.store_worker import BATCH_MAX, StoreWorker
 from duecall.shell.switch import Switch
 from duecall.shell.switch_calls import Wiring
-from duecall.shell.vault import Vault
+from duecall.shell.vault import Vault, VaultError
 
 log = logging.getLogger(__name__)
 TAKEN_UP = (CampaignState.RUNNING, CampaignState.PAUSED)  # by a daemon that starts
@@ -65,6 +68,7 @@ class Service:
     ) -> None:
         """vault: seals the journal; without it none is kept."""
         self.site = site
+        self._vault = vault
         self.started = now()
         self.dialer = Dialer(site, self.started)
         self.alarms: list[dict[str, str]] = []
@@ -78,6 +82,15 @@ class Service:
             site, self.worker, self.dialer.runs, self.put, self._alarm, self.preparer.forget
         )
         self.cdr = CdrJournal(Path(site.folders.cdr))
+        recordings = (root / site.folders.recordings).resolve()
+        self.recordings = RecordingHashes(recordings, self.worker, daemon_id, self._alarm)
+        self.retention = DailyRetention(
+            site,
+            CallFiles(recordings, Path(site.folders.cdr)),
+            self.worker,
+            daemon_id,
+            self._alarm,
+        )
         self.switch = Switch(
             Wiring(
                 site,
@@ -125,6 +138,7 @@ class Service:
         self.others.tell_faults()
         sweeper = gevent.spawn(self._sweep)
         others = gevent.spawn(self.others.run)
+        slow = [gevent.spawn(self.recordings.run), gevent.spawn(self.retention.run)]
         loop = gevent.spawn(self._loop)
         loop.link_exception(self._broke)
         self._stop.wait()
@@ -143,7 +157,7 @@ class Service:
                 self.worker.waiting,
                 self.worker.trouble or "the database is slow",
             )
-        gevent.killall([sweeper, loop, others])
+        gevent.killall([sweeper, loop, others, *slow])
         self.others.end(FLUSH_S)
         self.switch.stop()
         self.worker.close()
@@ -190,6 +204,7 @@ class Service:
             at = now()
             watch.look(at)
             wait_s = max(0.0, self.dialer.next_wakeup_s(at) - at.mono_s)
+            watch.sleeps_until(at.mono_s + wait_s)
             try:
                 event: e.Event = self.inbox.get(timeout=wait_s) if wait_s else e.Woke(at)
             except gevent.queue.Empty:
@@ -243,13 +258,14 @@ class Service:
         """The store's thread has committed a batch."""
         at = now()
         for attempt_id in done.saved:
-            self.put(e.AttemptSaved(at, attempt_id))
+            self.put(e.AttemptSaved(at, attempt_id, done.known[attempt_id]))
         for attempt_id, reason, final in done.refused:
             self.put(e.AttemptRefused(at, attempt_id, reason, final))
         for phone_hash in done.stopped_numbers:
             self.put(e.NumberStopped(at, phone_hash))
         for attempt_id in done.settled:
             self.cdr.settled(attempt_id)
+        self.recordings.settled(done.recordings)
         for load in done.loads:
             gevent.spawn(self._prepare, load)
 
@@ -282,6 +298,7 @@ class Service:
                 load.next_due,
                 withheld=0 if failed else len(put_off),
                 failed=failed,
+                answered=load.answered,
             )
         )
 
@@ -319,6 +336,20 @@ class Service:
                 self.cdr.sweep(None if self.worker.trouble else self.dialer.live)
             except Exception:
                 log.exception("the call records could not be put away")
+            self.key_ids()
+
+    def key_ids(self) -> tuple[str, ...]:
+        """Of the keys it knows; the one first that it seals with. A key file that was replaced is
+        taken up, between two transactions (shell/key_rotation.py)."""
+        vaults = {self.worker.store.parts.vault, self._vault} - {None}
+        for vault in vaults:
+            if vault is not None and vault.replaced:
+                try:
+                    self.worker.call(lambda _, vault=vault: vault.refresh())  # type: ignore[misc]
+                    log.info("the key file was replaced, and is taken up")
+                except (VaultError, StoreError) as error:
+                    log.error("the new key file cannot be taken up: %s", error)
+        return self.worker.store.parts.vault.key_ids
 
     # ---- the operator (shell/operator.py asks and answers)
 

@@ -13,22 +13,26 @@ from datetime import datetime
 from duecall.core import commands as c
 from duecall.core.attempt import Attempt, Stage
 from duecall.core.campaign import Campaign
-from duecall.core.outcome import Outcome
 from duecall.core.report import AttemptRecord, TargetSummary
 from duecall.shell import clock, report_rows
-from duecall.shell.attempt_store import FINAL, AttemptStore
+from duecall.shell.attempt_store import AttemptStore
 from duecall.shell.campaign_store import CONTACTS, CampaignStore, NoSuchCampaign
 from duecall.shell.daemon_store import DaemonStore, DaemonTwice, News, TakenOver
-from duecall.shell.database import CommitUnsure, StoreBusy, StoreError, open_database
+from duecall.shell.database import StoreBusy, StoreError, open_database
 from duecall.shell.import_contacts import ImportCounts, Importer, ParsedRow
+from duecall.shell.ledger import Ledger
 from duecall.shell.life import Life
 from duecall.shell.models import (
     CampaignState,
     Lender,
-    SuppressionRow,
     TallyRow,
     from_us,
+    to_us,
 )
+from duecall.shell.past_store import Known, PastStore
+from duecall.shell.rank_contacts import Ranker
+from duecall.shell.stop_list import StopList
+from duecall.shell.stop_store import StopStore
 from duecall.shell.store_answers import (
     ApplyResult,
     Load,
@@ -36,10 +40,12 @@ from duecall.shell.store_answers import (
     StoppedNumber,
     StoredCampaign,
 )
+from duecall.shell.store_parts import StoreParts, missing_seal_key
+from duecall.shell.store_turn import Turn, TurnParts
 from duecall.shell.target_store import TargetRow, TargetStore
 from duecall.shell.vault import Vault
+from duecall.shell.why_store import WhyStore
 
-OPTED_OUT = "opted_out"
 DNC = "dnc"
 
 
@@ -59,16 +65,37 @@ class Store:
         except BaseException:
             self._database.close()
             raise
+        self._ledger = Ledger(self._database, vault, self._lender, daemon)
         self._targets = TargetStore(self._database, vault, (self._lender, lender), daemon)
         self._daemon = daemon
-        self._attempts = AttemptStore(self._database, vault, self._targets, self._lender, daemon)
-        self._campaigns = CampaignStore(self._database, self._lender)
-        self._importer = Importer(self._database, vault, self._lender)
-        self._daemons = DaemonStore(
-            self._database, self._targets, self._attempts, self._lender, daemon
+        self._stops = StopStore(self._database, vault, self._lender, self._targets, self._ledger)
+        self._attempts = AttemptStore(
+            self._database, vault, self._targets, self._stops, self._ledger, self._lender, daemon
         )
-        self._batch = 0
-        self._unsure: tuple[int, list[c.Command], ApplyResult] | None = None
+        past = PastStore(self._database, self._lender)
+        self._campaigns = CampaignStore(self._database, self._lender)
+        self._known = Known(past, self._stops, self._campaigns)
+        self._stop_list = StopList(
+            self._database, vault, self._lender, self._stops, self._campaigns, self._ledger
+        )
+        self._importer = Importer(self._database, vault, self._lender, self._stops, self._ledger)
+        self._ranker = Ranker(self._database, vault, self._lender)
+        self._daemons = DaemonStore(
+            self._database, self._targets, self._attempts, self._lender, daemon, vault
+        )
+        self._turn = Turn(
+            TurnParts(
+                self._database,
+                self._targets,
+                self._attempts,
+                self._stops,
+                self._campaigns,
+                self._daemons,
+                past,
+                self._known,
+                self._ledger,
+            )
+        )
         self._taking: list[str] = []  # attempts that were taken over, or not
         self.faults: list[c.Alarm] = []
 
@@ -77,7 +104,8 @@ class Store:
 
     def _find_lender(self, name: str) -> int:
         db = self._database.db
-        query = Lender.select(Lender.id, Lender.key_check).where(Lender.name == name).tuples()
+        columns = (Lender.id, Lender.key_check, Lender.seal_key)
+        query = Lender.select(*columns).where(Lender.name == name).tuples()
         row = query.first(db)
         if row is None:
             with self._database.writing():
@@ -93,7 +121,16 @@ class Store:
                 f"{self._database.name} was sealed with another key than this one; "
                 "put the key file that belongs to it back (var/duecall.key, or DUECALL_KEY)"
             )
+        if problem := missing_seal_key(row[2], self._vault):
+            raise StoreError(f"{self._database.name} {problem}")
         return int(row[0])
+
+    @property
+    def parts(self) -> StoreParts:
+        """What works on the same connection, for the same lender: shell/person_store.py, …"""
+        return StoreParts(
+            self._database, self._vault, self._lender, self._targets, self._stops, self._ledger
+        )
 
     # ---- campaigns
 
@@ -120,6 +157,9 @@ class Store:
         """state: one of CampaignState. StoreError where there is no such campaign."""
         with self._database.writing():
             self._campaigns.set_state(name, CampaignState(state))
+            self._ledger.add(
+                "campaign", {"campaign": name, "state": state}, to_us(clock.now().wall)
+            )
 
     def _fault(self, alarm: c.Alarm) -> None:
         if alarm not in self.faults:
@@ -128,13 +168,19 @@ class Store:
     # ---- contacts
 
     def import_rows(self, campaign: str, rows: Iterable[ParsedRow]) -> ImportCounts:
-        """In short transactions; the same rows again change nothing. Call `rank` afterwards."""
+        """In short transactions; the same rows again change nothing. Call `imported` and `rank`
+        afterwards."""
         return self._importer.import_rows(self._campaigns.key(campaign).id, rows)
+
+    def imported(self, campaign: str, sha256: str, counts: ImportCounts, refused: int) -> None:
+        """All rows of a contacts file are in. refused: how many of its rows are not."""
+        key, at_us = self._campaigns.key(campaign), to_us(clock.now().wall)
+        self._importer.imported(key, sha256, counts, refused, at_us)
 
     def rank(self, campaign: str) -> int:
         """Order the targets as the campaign says, and make new ones ready. How many were moved."""
         key, order = self._campaigns.order(campaign)
-        moved = self._importer.rank(key.id, order)
+        moved = self._ranker.rank(key.id, order)
         if moved:
             with self._database.writing():
                 self._database.tell(self._lender, CONTACTS, campaign)
@@ -157,91 +203,14 @@ class Store:
         Where it raises, nothing of it was written, and the same batch may be tried again.
         now: for LoadTargets. Commands that are not the store's are refused with TypeError.
         """
-        known = self._what_came_of(batch)
-        return known or self._database.repeated(lambda: self._apply(batch, now))
-
-    def _apply(self, batch: Sequence[c.Command], now: datetime | None) -> ApplyResult:
-        done = ApplyResult()
-        number = self._batch + 1
-        try:
-            with self._database.writing():
-                self._daemons.mark(number)
-                for command in batch:
-                    self._apply_one(command, done, now)
-        except CommitUnsure:
-            if self._daemons.joined:
-                self._unsure = number, list(batch), done
-            raise
-        self._batch = number
-        return done
-
-    def _what_came_of(self, batch: Sequence[c.Command]) -> ApplyResult | None:
-        """The answers to this batch, where it was committed before and they were lost on the way.
-        What holds for one command need not for another (a tally would count twice, targets be held
-        for nobody), so the whole batch is known by a number that was written with it."""
-        if self._unsure is None:
-            return None
-        number, commands, done = self._unsure
-        if list(batch) != commands:
-            raise RuntimeError("the batch whose end is not known has to be applied again first")
-        with self._database.writing():
-            committed = self._daemons.last_batch() == number
-        self._unsure = None
-        if not committed:
-            return None
-        self._batch = number
-        return done
-
-    def _apply_one(self, command: c.Command, done: ApplyResult, now: datetime | None) -> None:
-        match command:
-            case c.SaveStage():
-                self._attempts.stage(command)
-            case c.SaveAttempt(attempt):
-                self._save(attempt, done)
-            case c.SaveOutcome():
-                self._settle(command, done)
-            case c.LoadTargets(name, limit):
-                key = self._campaigns.key(name)
-                rows = self._targets.take_due(key, now or clock.now().wall, limit)
-                done.loads.append(Load(name, rows, self._targets.next_due(key)))
-            case c.ReleaseTargets(_, ids):
-                self._targets.release(ids)
-            case c.DeferTarget(target, until, reason):
-                self._targets.defer(target.id, until, reason)
-            case c.FinishCampaign(name):
-                self._campaigns.finish(name)
-            case c.ReopenCampaign(name):
-                self._campaigns.reopen(name)
-            case _:
-                raise TypeError(f"{type(command).__name__} is no command for the store")
-
-    def _save(self, attempt: Attempt, done: ApplyResult, trunk: str = "") -> None:
-        refusal = self._attempts.save(attempt, trunk)
-        if refusal is None:
-            done.saved.append(attempt.id)
-        else:
-            done.refused.append((attempt.id, refusal, refusal in FINAL))
-
-    def _settle(self, command: c.SaveOutcome, done: ApplyResult) -> None:
-        attempt = command.attempt
-        opted_out = command.outcome is Outcome.OPTED_OUT
-        if self._attempts.settle(command):
-            done.settled.append(attempt.id)
-        else:
-            done.repeated.append(attempt.id)
-            # Another daemon took it over and found no evidence: here it is. Who said no is heard.
-            opted_out = opted_out and self._attempts.was_lost(attempt.id)
-        if opted_out:
-            phone, phone_hash = attempt.target.contact.phone, attempt.target.phone_hash
-            self._attempts.suppress(phone, phone_hash, OPTED_OUT, attempt.id, command.at)
-            done.stopped_numbers.append(phone_hash)
+        return self._turn.apply(batch, now)
 
     def save_attempts(self, attempts: Sequence[Attempt], trunk: str = "") -> dict[str, str | None]:
         """attempt id -> None where it is durable, else why it was refused."""
         done = ApplyResult()
         with self._database.writing():
             for attempt in attempts:
-                self._save(attempt, done, trunk)
+                self._turn.save(attempt, done, trunk)
         answers: dict[str, str | None] = dict.fromkeys(done.saved)
         answers.update((attempt_id, reason) for attempt_id, reason, _ in done.refused)
         return answers
@@ -283,7 +252,7 @@ class Store:
         """Before `recover`. DaemonTwice where another process is the daemon of this name."""
         with self._database.writing():
             self._daemons.join(life)
-        self._batch = 0
+        self._turn.begin()
 
     def renew(self) -> None:
         """The lease. To be called every RENEW_S at least; StoreError where the name is taken."""
@@ -331,30 +300,28 @@ class Store:
     # ---- numbers that are not called
 
     def is_suppressed(self, phone_hash: str) -> bool:
-        query = SuppressionRow.select().where(
-            (SuppressionRow.lender == self._lender) & (SuppressionRow.phone_hash == phone_hash)
-        )
-        return bool(query.exists(self._database.db))
+        return bool(self._stops.stopped_for_ever([phone_hash]))
 
     def stop_number(self, phone: str, reason: str, source: str, at: datetime | None = None) -> str:
         """Never call this number (E.164) again; its phone_hash. Twice is as good as once."""
         phone_hash = self._vault.phone_hash(phone)
         with self._database.writing():
-            self._attempts.suppress(phone, phone_hash, reason, source, at or clock.now().wall)
+            self._stops.stop_number(phone, phone_hash, reason, source, at or clock.now().wall)
         return phone_hash
 
+    @property
+    def stop_list(self) -> StopList:
+        """Stops of every kind, for people and files."""
+        return self._stop_list
+
     def stopped_numbers(self) -> Iterator[StoppedNumber]:
-        """All of this lender, oldest first."""
-        rows = (
-            SuppressionRow.select()
-            .where(SuppressionRow.lender == self._lender)
-            .order_by(SuppressionRow.at)
-            .dicts()
-            .execute(self._database.db)
-        )
-        for row in rows:
-            phone = self._vault.open(row["sealed"], f"suppression:{row['phone_hash']}").decode()
-            yield StoppedNumber(phone, row["reason"], row["source"], from_us(row["at"]))
+        """That no campaign ever calls; each once, as it was first stopped, oldest first."""
+        told: set[str] = set()
+        for found in self._stops.all("s.key_kind = 'number'"):
+            if found.stop.ends_targets and found.stop.key not in told:
+                told.add(found.stop.key)
+                stop, at = found.stop, from_us(found.at_us)
+                yield StoppedNumber(stop.clear, stop.kind, stop.source, at)
 
     # ---- looking at it
 
@@ -384,6 +351,13 @@ class Store:
             outcomes=outcomes,
             done={name: n for name, n in tables.get("done", {}).items() if n},
             promises=tables.get("promise", {}).get("made", 0),
+        )
+
+    @property
+    def why(self) -> WhyStore:
+        """For the commands that explain."""
+        return WhyStore(
+            self._database, self._vault, self._lender, self._targets, self._stops, self._known
         )
 
     def reading(self) -> AbstractContextManager[None]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from typing import NamedTuple
 
 from duecall.core.campaign import Campaign
+from duecall.core.gate_types import Snapshot
 from duecall.shell.models import CampaignState
 from duecall.shell.target_store import TargetRow
 
@@ -13,24 +15,36 @@ from duecall.shell.target_store import TargetRow
 @dataclass(frozen=True, slots=True)
 class Load:
     """Answer to a LoadTargets. next_due: when the next waiting one falls due. failed: why the store
-    could not look."""
+    could not look. answered: (day, answered calls, abandoned ones) of the campaign."""
 
     campaign: str
     rows: list[TargetRow]
     next_due: datetime | None
     failed: str = ""
+    answered: tuple[tuple[date, int, int], ...] = ()
+
+
+class Recorded(NamedTuple):
+    """An attempt that has its outcome, and the name of its recording."""
+
+    attempt_id: str
+    target_id: int
+    name: str
 
 
 @dataclass(slots=True)
 class ApplyResult:
     """What came of a batch. repeated: outcomes of attempts settled before, or never saved.
 
-    refused: (attempt id, reason, final: it never will be saved).
+    refused: (attempt id, reason, final: it never will be saved). known: of those saved, the past of
+    their keys after the commit.
     """
 
     saved: list[str] = field(default_factory=list)
+    known: dict[str, Snapshot] = field(default_factory=dict)
     refused: list[tuple[str, str, bool]] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
+    recordings: list[Recorded] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     stopped_numbers: list[str] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)

@@ -17,7 +17,9 @@ from typing import Any
 
 from duecall.core.attempt import Past, Target
 from duecall.core.contact import Account, Contact
+from duecall.core.gate_types import EMPTY, Snapshot
 from duecall.core.outcome import Outcome
+from duecall.shell.contact_json import contact_of, of_account
 from duecall.shell.database import Database, chunks, marks
 from duecall.shell.models import TargetState, from_us, maybe_from_us, to_us
 from duecall.shell.vault import Vault, VaultError
@@ -27,13 +29,13 @@ log = logging.getLogger(__name__)
 PROMOTE_MAX = 2_000  # waiting targets made ready in one go; several hoppers' worth
 UNREADABLE = "its data cannot be unsealed"
 # Reasons of the gate and the prompts that lie in the campaign's file: a new file, a new chance.
-KEPT_BACK_BY_CAMPAIGN = ("not selected", "cannot be spoken", "the campaign ended", "no hour fits")
+KEPT_BACK_BY_CAMPAIGN = ("not selected", "cannot be spoken", "campaign.calendar", "hours: ")
 S = TargetState
 
 # The columns of a TargetRow, for `read_target`; attempts are joined to the same.
 TARGET_COLUMNS = """t.id, t.phone_hash, t.tries, t.counted, t.outcomes, t.last_at,
     a.contract_hash, a.sealed, a.balance_minor, a.currency, a.interest_rate, a.due_date,
-    c.person_hash, c.sealed"""
+    c.person_hash, c.sealed, c.contact_key, a.id"""
 TARGET_JOINS = "JOIN account a ON a.id = t.account_id JOIN contact c ON c.id = a.contact_id"
 
 TAKE = f"""SELECT {TARGET_COLUMNS} FROM target t {TARGET_JOINS}
@@ -44,7 +46,7 @@ NEXT_DUE = """SELECT due_at FROM target WHERE campaign_id = ? AND state = 'waiti
     ORDER BY due_at LIMIT 1"""
 HELD_BY = """SELECT id FROM target WHERE campaign_id IN (SELECT id FROM campaign
     WHERE lender_id = ?) AND state = 'held' AND held_by = ?"""
-STOPPABLE = """SELECT id, state FROM target WHERE lender_id = ? AND phone_hash = ?
+STOPPABLE = """SELECT id, state FROM target WHERE lender_id = ? AND phone_hash IN ({})
     AND state IN ('new', 'waiting', 'ready', 'held') ORDER BY id"""
 
 
@@ -59,6 +61,9 @@ class TargetRow:
     account: Account
     phone_hash: str
     past: Past
+    contact_key: str = ""
+    account_key: str = ""
+    known: Snapshot = EMPTY
 
     def as_target(self, brief: Brief, no_agent: tuple[str, ...] = ()) -> Target:
         return Target(
@@ -71,6 +76,9 @@ class TargetRow:
             past=self.past,
             brief=brief,
             no_agent=no_agent,
+            contact_key=self.contact_key,
+            account_key=self.account_key,
+            known=self.known,
         )
 
 
@@ -148,9 +156,14 @@ class TargetStore:
         """Give those that this daemon holds back unchanged; others are left as they are."""
         self._move(ids, S.HELD, S.READY, mine=True, held_by="")
 
-    def defer(self, target_id: int, until: datetime | None, reason: str) -> None:
-        """Not before `until`; None: never in this campaign. One that is being called, or that
-        another daemon holds by now, is left."""
+    def reason(self, target_id: int) -> str:
+        """Why it was put off or ended last; empty for one that never was."""
+        row = self._database.run("SELECT reason FROM target WHERE id = ?", (target_id,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def defer(self, target_id: int, until: datetime | None, reason: str) -> bool:
+        """Not before `until`; None: never in this campaign. False: it is being called, or another
+        daemon holds it by now, and it is left."""
         for old in (S.HELD, S.READY, S.WAITING, S.NEW):
             mine = old is S.HELD
             if until is None:
@@ -159,19 +172,41 @@ class TargetStore:
                 due = {"due_at": to_us(until), "reason": reason, "held_by": ""}
                 moved = self._move([target_id], old, S.WAITING, mine=mine, **due)
             if moved:
-                return
+                return True
+        return False
 
     def give_back(self, daemon: str) -> int:
         """What that daemon held is ready again: it is gone, or this is its next life. How many."""
         ids = [row[0] for row in self._database.run(HELD_BY, (self._lender, daemon)).fetchall()]
         return self._move(ids, S.HELD, S.READY, held_by="")
 
-    def stop_number(self, phone_hash: str, reason: str) -> None:
-        """All targets of a number, in every campaign, that are not being called: done. Those that
-        any daemon holds, too: an attempt is durable before this, or never will be."""
-        sql = STOPPABLE + self._database.keeping
-        for target_id, state in self._database.run(sql, (self._lender, phone_hash)).fetchall():
-            self._move([target_id], S(state), S.DONE, reason=reason, held_by="")
+    def stop_numbers(self, hashes: Sequence[str], reason: str) -> None:
+        """All targets of these numbers, in every campaign, that are not being called: done. Those
+        that any daemon holds, too: an attempt is durable before this, or never will be."""
+        for some in chunks(hashes):
+            sql = STOPPABLE.format(marks(some)) + self._database.keeping
+            by_state: dict[str, list[int]] = {}
+            for target_id, state in self._database.run(sql, (self._lender, *some)).fetchall():
+                by_state.setdefault(state, []).append(target_id)
+            for state, ids in by_state.items():
+                self._move(ids, S(state), S.DONE, reason=reason, held_by="")
+
+    def open_stopped(self, rows: Sequence[Sequence[Any]]) -> int:
+        """rows: (id, campaign, state, reason, rank, due_at) of targets, done or waiting, whose stop
+        was lifted. One that had waited for its retry before waits on. How many."""
+        for target_id, campaign_id, state, reason, rank, due_at in rows:
+            new = S.NEW if rank is None else S.READY
+            if state == S.DONE.value and due_at is not None:
+                new = S.WAITING
+            due = due_at if new is S.WAITING else None
+            self._database.run(
+                "UPDATE target SET state = ?, reason = '', due_at = ? WHERE id = ?",
+                (new.value, due, target_id),
+            )
+            self._database.moved(self._lender, campaign_id, S(state), new)
+            if state == S.DONE.value:
+                self._database.count(self._lender, campaign_id, "done", reason, -1)
+        return len(rows)
 
     def begin_call(self, target_id: int, phone_hash: str) -> bool:
         """HELD -> CALLING, one try more: an attempt counts from the moment it is saved. False: it
@@ -247,14 +282,14 @@ class TargetStore:
         """row: TARGET_COLUMNS. VaultError where it cannot be opened."""
         (target_id, phone_hash, tries, counted, outcomes, last_at,
          contract_hash, account_sealed, balance_minor, currency, interest_rate, due_date,
-         person_hash, contact_sealed) = row  # fmt: skip
+         person_hash, contact_sealed, contact_key, account_id) = row  # fmt: skip
         account = json.loads(self._vault.open(account_sealed, f"account:{contract_hash}"))
-        contact = json.loads(self._vault.open(contact_sealed, f"contact:{person_hash}"))
+        contact = contact_of(self._vault.open(contact_sealed, f"contact:{person_hash}"))
         return TargetRow(
             id=target_id,
             lender=self._lender_name,
             campaign=campaign,
-            contact=Contact(**contact),
+            contact=of_account(contact, account),
             account=Account(
                 contract_number=account["contract_number"],
                 balance_minor=balance_minor,
@@ -266,6 +301,8 @@ class TargetStore:
             ),
             phone_hash=phone_hash,
             past=_past(tries, counted, outcomes, last_at),
+            contact_key=contact_key,
+            account_key=str(account_id),
         )
 
     def unread_target(self, campaign: str, row: Sequence[Any]) -> TargetRow:
@@ -273,6 +310,7 @@ class TargetStore:
         attempt has to be settled."""
         target_id, phone_hash, tries, counted, outcomes, last_at = row[:6]
         balance_minor, currency, interest_rate, due_date = row[8:12]
+        contact_key, account_id = row[14:16]
         return TargetRow(
             id=target_id,
             lender=self._lender_name,
@@ -287,6 +325,8 @@ class TargetStore:
             ),
             phone_hash=phone_hash,
             past=_past(tries, counted, outcomes, last_at),
+            contact_key=contact_key,
+            account_key=str(account_id),
         )
 
 

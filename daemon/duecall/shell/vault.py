@@ -5,8 +5,8 @@ stolen database or backup says nothing about anybody. The key text is one line:
 
     duecall-key-1.HASH.SEAL[.OLDER-SEAL...]      each part 32 bytes in base64url
 
-The first SEAL seals; all of them open, so that a new one can be put in front. HASH stays for the
-life of the database: with another one no opt-out would be found again.
+The first SEAL seals; all of them open, so that a new one can be put in front (key_rotation.py).
+HASH stays for the life of the database: with another one no opt-out would be found again.
 
 One key seals 2**32 values at most (random 96-bit nonces, NIST SP 800-38D §8.3).
 """
@@ -20,13 +20,15 @@ import hmac
 import os
 import re
 import secrets
-import stat
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from duecall.shell import key_file
+from duecall.shell.key_file import HeldFile
 
 KEY_VARIABLE = "DUECALL_KEY"
 KEY_NAME = "duecall-key-1"
@@ -35,6 +37,7 @@ NONCE_BYTES = 12
 TAG_BYTES = 16
 KEY_ID_BYTES = 4
 FORMAT = b"\x01"  # first byte of all that is sealed
+SEALED_HEAD_BYTES = len(FORMAT) + KEY_ID_BYTES
 HASH_CHARS = 32  # 128 bits: among a thousand million numbers a clash has a chance of 1e-21
 
 _E164 = re.compile(r"\+[1-9][0-9]{2,14}\Z")
@@ -49,16 +52,24 @@ def mask_phone(phone: str) -> str:
     return f"{phone[:3]}…{phone[-3:]}" if len(phone) >= 10 else "…"
 
 
+class _Seals(NamedTuple):
+    """head: of all that is sealed from now on. by_id: the first one seals, all of them open."""
+
+    head: bytes
+    first: AESGCM
+    by_id: dict[bytes, AESGCM]
+
+
 class Vault:
     """Seals, opens and hashes. Holds the keys in memory and never shows them."""
 
-    def __init__(self, key_text: str) -> None:
-        """key_text: see the module. VaultError where it is none."""
-        hash_key, *seal_keys = _parse(key_text)
+    def __init__(self, key_text: str, held: HeldFile | None = None) -> None:
+        """key_text: see the module. VaultError where it is none. held: the file it stands in."""
+        hash_key, *seal_keys = parse_key(key_text)
         self._hash_key = hash_key
-        self._seals = {_key_id(key): AESGCM(key) for key in seal_keys}
-        self._head = FORMAT + _key_id(seal_keys[0])
-        self._seal = AESGCM(seal_keys[0])
+        self._seals = _seals(seal_keys)
+        self._held = held
+        self._path: Path | None = None
 
     @classmethod
     def load(cls, path: Path, environ: Mapping[str, str] = os.environ) -> Vault:
@@ -69,25 +80,48 @@ class Vault:
             except VaultError as error:
                 raise VaultError(f"{KEY_VARIABLE}: {error}") from None
         if not path.exists():
-            _make_key_file(path)
-        return cls._from_file(path)
-
-    @classmethod
-    def _from_file(cls, path: Path) -> Vault:
+            key_file.make(path, new_key_text())
+        text, held = read_key_file(path)
         try:
-            with path.open(encoding="ascii") as file:
-                rights = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                if rights & 0o077:
-                    raise VaultError(
-                        f"{path}: rights {rights:04o} let others read the key; "
-                        f"run: chmod 600 {path}"
-                    )
-                return cls(file.read())
+            vault = cls(text, held)
         except VaultError as error:
-            text = str(error)
-            raise VaultError(text if str(path) in text else f"{path}: {text}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise VaultError(f"{path}: the key cannot be read: {error}") from None
+            raise VaultError(f"{path}: {error}") from None
+        vault._path = path
+        return vault
+
+    # ---- a key file that is replaced while this process runs
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """Of the keys that open, in hex; the first one seals. Not secret."""
+        return tuple(key_id.hex() for key_id in self._seals.by_id)
+
+    @property
+    def replaced(self) -> bool:
+        """Another key file stands in the place of the one that this came from: see `refresh`."""
+        return self._held is not None and self._held.replaced
+
+    def refresh(self) -> bool:
+        """Take up the key file as it is now. False: it is the same, or there is none.
+
+        While no transaction is open: what was sealed before is then written, and all that is sealed
+        afterwards is sealed with the key that stands first now. VaultError where it cannot be
+        taken up; then everything stays as it was.
+        """
+        if self._path is None or not self.replaced:
+            return False
+        text, held = read_key_file(self._path)
+        hash_key, *seal_keys = parse_key(text)
+        if hash_key != self._hash_key:
+            held.close()
+            raise VaultError(f"{self._path}: it is the key of another database now; put it back")
+        self._seals = _seals(seal_keys)
+        former, self._held = self._held, held
+        if former is not None:
+            former.close()
+        return True
+
+    # ---- sealing and hashing
 
     def seal(self, data: bytes, context: str) -> bytes:
         """context: what this is and whose; `open` must be told the same. 33 bytes longer than data.
@@ -95,14 +129,15 @@ class Vault:
         It keeps a sealed value from being put into another row, where it would open just as well.
         """
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return self._head + nonce + self._seal.encrypt(nonce, data, context.encode())
+        seals = self._seals
+        return seals.head + nonce + seals.first.encrypt(nonce, data, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """VaultError where the key is unknown, or anything was changed."""
         start = len(FORMAT) + KEY_ID_BYTES
         if len(sealed) < start + NONCE_BYTES + TAG_BYTES or sealed[:1] != FORMAT:
             raise VaultError("not a sealed value of this format; is the database damaged?")
-        cipher = self._seals.get(bytes(sealed[1:start]))
+        cipher = self._seals.by_id.get(bytes(sealed[1:start]))
         if cipher is None:
             raise VaultError(
                 f"sealed with key {bytes(sealed[1:start]).hex()}, which is not in the key file; "
@@ -117,7 +152,11 @@ class Vault:
     def keyed_hash(self, kind: str, text: str) -> str:
         """HMAC-SHA256, 32 hex digits: equal for equal (kind, text), and says nothing about text."""
         message = kind.encode() + b"\x00" + text.encode()
-        return hmac.new(self._hash_key, message, hashlib.sha256).hexdigest()[:HASH_CHARS]
+        return hmac.digest(self._hash_key, message, "sha256").hex()[:HASH_CHARS]
+
+    def ledger_hash(self, text: str) -> str:
+        """HMAC-SHA256 of a ledger entry and the one before it (shell/ledger.py), 64 hex digits."""
+        return hmac.new(self._hash_key, b"ledger\x00" + text.encode(), hashlib.sha256).hexdigest()
 
     def phone_hash(self, e164: str) -> str:
         """The key of L1, caps and stops. ValueError where it is not E.164 with its plus."""
@@ -133,11 +172,20 @@ class Vault:
 
 def new_key_text() -> str:
     """A fresh hash key and one seal key."""
-    parts = (secrets.token_bytes(KEY_BYTES) for _ in range(2))
-    return ".".join([KEY_NAME, *(base64.urlsafe_b64encode(part).decode() for part in parts)])
+    return key_text([new_key(), new_key()])
 
 
-def _parse(text: str) -> list[bytes]:
+def new_key() -> bytes:
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def key_text(keys: Sequence[bytes]) -> str:
+    """keys: the hash key, then seal keys, the first of which seals."""
+    return ".".join([KEY_NAME, *(base64.urlsafe_b64encode(key).decode() for key in keys)])
+
+
+def parse_key(text: str) -> list[bytes]:
+    """What `key_text` was given. VaultError where this is no such text."""
     name, *parts = text.strip().split(".")
     if name != KEY_NAME or len(parts) < 2:
         raise VaultError(f"not a key: it must read {KEY_NAME}.HASH.SEAL; restore it from backup")
@@ -150,27 +198,32 @@ def _parse(text: str) -> list[bytes]:
     return keys
 
 
-def _key_id(key: bytes) -> bytes:
+def key_id(key: bytes) -> bytes:
+    """Stands in all that this key has sealed. Not secret."""
     return hashlib.sha256(b"duecall key id" + key).digest()[:KEY_ID_BYTES]
 
 
-def _make_key_file(path: Path) -> None:
-    """Whole or not at all, durable before its first use; of two makers at once, one wins."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600 by itself
+def sealed_by(sealed: bytes) -> bytes:
+    """The id of the key that sealed it."""
+    return bytes(sealed[len(FORMAT) : len(FORMAT) + KEY_ID_BYTES])
+
+
+def read_key_file(path: Path) -> tuple[str, HeldFile]:
+    """The text, and the file, which is held. VaultError."""
     try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(new_key_text() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(name, path)
-        except FileExistsError:
-            return
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        os.unlink(name)
+        held = HeldFile(path)
+        text = held.data.decode("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise VaultError(f"{path}: the key cannot be read: {error}") from None
+    if held.rights & 0o077:
+        rights = held.rights
+        held.close()
+        raise VaultError(
+            f"{path}: rights {rights:04o} let others read the key; run: chmod 600 {path}"
+        )
+    return text, held
+
+
+def _seals(keys: Sequence[bytes]) -> _Seals:
+    by_id = {key_id(key): AESGCM(key) for key in keys}
+    return _Seals(FORMAT + key_id(keys[0]), AESGCM(keys[0]), by_id)

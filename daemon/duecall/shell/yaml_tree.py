@@ -110,21 +110,26 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
 
 def read_tree(path: Path) -> Tree:
     """The file as a tree. Raises ConfigFaults where it is no YAML at all."""
-    text = read_text(path).translate(_NO_BREAKS)
+    return tree_of(read_text(path), str(path))
+
+
+def tree_of(text: str, file: str) -> Tree:
+    """The same of a text that was read before. file: what it is called in faults."""
+    text = text.translate(_NO_BREAKS)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        raise ConfigFaults(list(_yaml_faults(str(path), text, error))) from None
+        raise ConfigFaults(list(_yaml_faults(file, text, error))) from None
     except RecursionError:
         problem = "brackets or levels nested too deeply"
-        raise ConfigFaults([Fault(str(path), 1, 1, "", problem, f"{MAX_DEPTH} levels")]) from None
+        raise ConfigFaults([Fault(file, 1, 1, "", problem, f"{MAX_DEPTH} levels")]) from None
     if root is None or (isinstance(root, yaml.ScalarNode) and root.tag == _NULL):
-        raise ConfigFaults([Fault(str(path), 1, 1, "", "the file is empty", "keys and values")])
+        raise ConfigFaults([Fault(file, 1, 1, "", "the file is empty", "keys and values")])
     if not isinstance(root, yaml.MappingNode):
         spot = _mark(root.start_mark)
         problem = "not keys and values"
-        raise ConfigFaults([Fault(str(path), *spot, "", problem, "lines such as `title: Words`")])
-    walk = _Walk(str(path), Tree({}, text))
+        raise ConfigFaults([Fault(file, *spot, "", problem, "lines such as `title: Words`")])
+    walk = _Walk(file, Tree({}, text))
     walk.tree.data = walk.value(root, (), ())
     return walk.tree
 

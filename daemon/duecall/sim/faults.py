@@ -240,14 +240,28 @@ TABLE: tuple[Fault, ...] = (
         "log: attempts of another daemon are taken over",
         "it is started anew",
     ),
+    _fault(
+        "stops_changed", MINUTE, 1.0, 12.0,
+        "Contacts, accounts, prefixes, or a number in one campaign or for a while, are stopped "
+        "from outside; or such a stop is lifted.",
+        "The store refuses new attempts at once. From the moment in which the daemon knows, what "
+        "is saved and not sent is taken back, what was loaded is asked for anew, and the gate "
+        "judges by the stops as they are.",
+        "`why`: stopped, by whom and until when",
+        "it ends at its moment, or is lifted",
+    ),
 )  # fmt: skip
 
 BY_NAME = {fault.name: fault for fault in TABLE}
 
 
-def draw(chance: random.Random, two_daemons: bool) -> dict[str, float]:
-    """The rates of one story: calm, one fault alone, some, or all at once."""
-    known = [fault for fault in TABLE if two_daemons or fault.name != "daemon_lost"]
+def draw(chance: random.Random, two_daemons: bool, law: bool = False) -> dict[str, float]:
+    """The rates of one story: calm, one fault alone, some, or all at once. law: people are known by
+    more than their number, and can be stopped by that."""
+    left_out = {
+        name for name, fits in (("daemon_lost", two_daemons), ("stops_changed", law)) if not fits
+    }
+    known = [fault for fault in TABLE if fault.name not in left_out]
     style = chance.choices(("calm", "one", "some", "violent"), (1, 5, 4, 3))[0]
     if style == "calm":
         chosen = []

@@ -155,6 +155,14 @@ class Service:
             self.world.note("told", daemon=self.name, number=number)
             self.tell(e.NumberStopped, number)
 
+    def hear_stops(self) -> None:
+        """Stops of some kind were entered or lifted."""
+        if self.suspended:
+            self._inbox.append(self.hear_stops)
+        elif self.alive:
+            self.world.note("told", daemon=self.name, value="stops")
+            self.tell(e.StopsChanged)
+
     def hear_state(self, campaign: str, state: str, version: Campaign | None) -> None:
         """The operator's word. version: of the campaign, where it is started."""
         if self.suspended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
@@ -55,6 +56,10 @@ class Setting:
     start: datetime
     daemons: tuple[str, ...]
     everyday: bool
+    law: str = "none"  # own: no pack, rules of the site's own; else a pack
+    bad_times: int = 1  # how often faults are let loose
+    bound_days: int = 6  # by then all must be done
+    late: int = 3  # targets, the last ones, that are imported when all others are done
 
 
 def draw(chance: random.Random, contacts: int | None) -> tuple[Setting, list[Target]]:
@@ -100,11 +105,18 @@ def draw(chance: random.Random, contacts: int | None) -> tuple[Setting, list[Tar
     return Setting(site, rules, start, daemons, everyday), targets
 
 
-def campaign(name: str, rules: CampaignRules, chance: random.Random, everyday: bool) -> Campaign:
+def version(setting: Setting, name: str, chance: random.Random) -> tuple[Campaign, str]:
+    """A version of a campaign of it, and the text of its file."""
+    return campaign(name, setting.rules.campaigns[name], chance, setting.everyday)
+
+
+def campaign(
+    name: str, rules: CampaignRules, chance: random.Random, everyday: bool
+) -> tuple[Campaign, str]:
     """A version of it: the hours and maxima as promised, the rests anew. Always an object of its
     own, as one that was read from a file: the dialer tells versions apart by that."""
     rests = (1_800, 7_200, 14_400) if everyday else (5, 60, 900)
-    known = _campaign(
+    known, text = _campaign(
         name,
         rules.hours,
         rules.except_dates,
@@ -113,7 +125,7 @@ def campaign(name: str, rules: CampaignRules, chance: random.Random, everyday: b
         rules.ring_s,
         rules.max_call_s,
     )
-    return known.model_copy()
+    return known.model_copy(), text
 
 
 @lru_cache(maxsize=2_000)
@@ -125,12 +137,13 @@ def _campaign(
     retries: tuple[tuple[str, int, int], ...],
     ring_s: int,
     max_call_s: int,
-) -> Campaign:
+) -> tuple[Campaign, str]:
     raw: dict[str, Any] = {
         "name": name,
         "contacts": "contacts.csv",
         "language": "vi",
         "country": "VN",
+        "rules": {"pack": "none", "pack_reason": "a world that is made up"},
         "currency": "VND",
         "zone": "Asia/Ho_Chi_Minh",
         "calendar": {
@@ -156,7 +169,7 @@ def _campaign(
         "ring": ring_s,
         "max_call": max_call_s,
     }
-    return Campaign.model_validate(raw)
+    return Campaign.model_validate(raw), json.dumps(raw)
 
 
 @lru_cache(maxsize=100)

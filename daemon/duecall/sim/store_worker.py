@@ -72,8 +72,9 @@ class StoreWorker:
     def _answer(self, answers: Answers) -> None:
         """As shell/service.py does it when a batch is committed."""
         service = self._service
-        for attempt_id in answers.saved:
-            service.tell(e.AttemptSaved, attempt_id)
+        known = self._world.store.known_after(answers, service.moment().wall)
+        for attempt_id, snapshot in known.items():
+            service.tell(e.AttemptSaved, attempt_id, snapshot)
         for attempt_id, reason, final in answers.refused:
             service.tell(e.AttemptRefused, attempt_id, reason, final)
         for number in answers.stopped_numbers:
@@ -89,7 +90,7 @@ class StoreWorker:
         if world.chance("prompts_fail"):
             ids = tuple(target.id for target in load.targets)
             self.put([c.ReleaseTargets(load.campaign, ids)])
-            load = Load(load.campaign, (), load.next_due)
+            load = Load(load.campaign, (), load.next_due, load.answered)
             self._hand_over(lag_s, load, "no voice")
         else:
             self._hand_over(lag_s, load, "")
@@ -97,7 +98,8 @@ class StoreWorker:
     def _hand_over(self, lag_s: float, load: Load, failed: str) -> None:
         service = self._service
         if lag_s == 0.0:
-            service.tell(e.TargetsLoaded, load.campaign, load.targets, load.next_due, 0, failed)
+            news = (load.campaign, load.targets, load.next_due, 0, failed, load.answered)
+            service.tell(e.TargetsLoaded, *news)
         else:
             self._world.agenda.later(lag_s, self._late, load, failed)
 

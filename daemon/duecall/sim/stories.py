@@ -30,6 +30,7 @@ class Told:
     virtual_s: float
     attempts: int
     met: Counter[str]
+    law: str = ""
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class Sums:
     virtual_s: float = 0.0
     attempts: int = 0
     met: Counter[str] = field(default_factory=Counter)
+    by_law: Counter[str] = field(default_factory=Counter)  # attempts
     failed: list[Told] = field(default_factory=list)
 
     def add(self, told: Told) -> None:
@@ -47,30 +49,34 @@ class Sums:
         self.virtual_s += told.virtual_s
         self.attempts += told.attempts
         self.met.update(told.met)
+        self.by_law[told.law] += told.attempts
         if told.found:
             self.failed.append(told)
 
 
-def tell(seed: int, contacts: int | None = None) -> Told:
+def tell(seed: int, contacts: int | None = None, law: str | None = None) -> Told:
     """One story, judged."""
     try:
-        story = run(seed, contacts)
+        story = run(seed, contacts, law=law)
     except Exception as error:
         return Told(seed, [f"the simulator raised {error!r}"], {}, 0.0, 0, Counter())
     found = judge(story)[:FOUND_MAX]
     sent = len(story.of("sent"))
-    return Told(seed, found, story.rates, story.ended_s, sent, story.met)
+    return Told(seed, found, story.rates, story.ended_s, sent, story.met, story.law)
 
 
-def tell_many(first: int, seeds: int, contacts: int | None, jobs: int) -> Iterator[Told]:
+def tell_many(
+    first: int, seeds: int, contacts: int | None, jobs: int, law: str | None = None
+) -> Iterator[Told]:
     """In order of their seeds, whatever the number of jobs."""
     wanted = range(first, first + seeds)
     if jobs <= 1:
         for seed in wanted:
-            yield tell(seed, contacts)
+            yield tell(seed, contacts, law)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(tell, wanted, [contacts] * seeds, chunksize=CHUNK)
+        same = [contacts] * seeds, [law] * seeds
+        yield from pool.map(tell, wanted, *same, chunksize=max(1, min(CHUNK, seeds // (4 * jobs))))
 
 
 def commit(root: Path) -> str:
@@ -105,6 +111,7 @@ def keep(told: Told, contacts: int | None, folder: Path, source: str) -> Path:
     content: dict[str, Any] = {
         "seed": told.seed,
         "contacts": contacts,
+        "law": told.law or "none",
         "found": told.found,
         "faults": {fault: round(rate, 4) for fault, rate in told.rates.items()},
         "versions": {"commit": source, "python": platform.python_version()},
@@ -116,6 +123,7 @@ def keep(told: Told, contacts: int | None, folder: Path, source: str) -> Path:
 def repeat_line(told: Told, contacts: int | None) -> str:
     """How to see it again."""
     more = "" if contacts is None else f" --contacts {contacts}"
+    more += f" --law {told.law}" if told.law else ""
     return f"python -m duecall.sim --first {told.seed} --seeds 1{more}"
 
 

@@ -22,17 +22,20 @@ class Trouble:
             (name, rate) for name, rate in world.rates.items() if not BY_NAME[name].each_time
         ]
         self._a_minute = sum(rate for _, rate in self._timed)
+        self._times = 0  # how often it began
 
     def begin(self) -> None:
+        self._times += 1
         if self._timed:
             self._next()
 
     def _next(self) -> None:
-        self._agenda.later(60.0 * self._random.expovariate(self._a_minute), self._strike)
+        lag_s = 60.0 * self._random.expovariate(self._a_minute)
+        self._agenda.later(lag_s, self._strike, self._times)
 
-    def _strike(self) -> None:
+    def _strike(self, times: int) -> None:
         world = self._world
-        if not world.hostile:
+        if not world.hostile or times != self._times:
             return
         names = [name for name, _ in self._timed]
         [name] = self._random.choices(names, [rate for _, rate in self._timed])
@@ -106,6 +109,9 @@ class Trouble:
 
     def _number_stopped(self, service: Service) -> None:
         self._world.operator.stops_number()
+
+    def _stops_changed(self, service: Service) -> None:
+        self._world.operator.changes_stops()
 
     def _daemon_drained(self, service: Service) -> None:
         service.drain(self._random.choice((0.0, 5.0, 30.0, 120.0)))

@@ -1,10 +1,13 @@
 """What an auditor sees of a story: the log of what was commanded, made durable and truly happened,
-and the books at its end. Standard library only: the checkers judge by this and by nothing else.
+and the books at its end. The checkers judge by this and by nothing else; `evidence` is what
+`duecall audit` would find in the database.
 
 Lines of the log (`Entry.what`), by who could have seen them:
 
     the command log   sent, decided
-    the database      saved, settled, stopped (a number), state (of a campaign), finished, adopted
+    the database      saved, settled, stopped (a number), state (of a campaign), finished, adopted,
+                      barred (a target, by the stop that stands as number, until value or for
+                      ever), freed (all that the stop in value barred)
     the machines      born, died, suspended, resumed, told (the operator's word reached a daemon)
     the switch        arrived, void (it never will), answered, keyed, parked, bridged, said, gone,
                       frozen, thawed, record (the call's record is whole), no_evidence (neither the
@@ -19,6 +22,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import NamedTuple
+
+from duecall.audit.log import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,8 @@ class Story:
     healed_s: float = 0.0
     ended_s: float = 0.0
     bound_s: float = 0.0  # by then, after the healing, all must be done
+    law: str = "none"  # by which pack, or own rules, it was called
+    evidence: Log | None = None  # for the audit
     _by_kind: dict[str, list[Entry]] = field(default_factory=dict)
     _sorted: int = 0
 

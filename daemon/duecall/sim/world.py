@@ -6,18 +6,22 @@ into the story's log; the checkers judge by that alone.
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
 from duecall.core.attempt import Attempt
 from duecall.core.campaign import Campaign
 from duecall.core.dialer import Dialer
 from duecall.core.moment import Moment
+from duecall.core.rule_pack import RulePack
 from duecall.core.site import Site
-from duecall.sim import faults, setting
+from duecall.sim import faults, law_setting, setting
 from duecall.sim.agenda import Agenda
+from duecall.sim.evidence import evidence
 from duecall.sim.leases import Leases
 from duecall.sim.operator import Operator
 from duecall.sim.service import Service
@@ -34,10 +38,12 @@ AFTER_S = 1_800.0  # when all is done: for talks that go on, and for late news
 Make = Callable[[Site, Moment], Dialer]
 
 
-def run(seed: int, contacts: int | None = None, make: Make = Dialer) -> Story:
+def run(
+    seed: int, contacts: int | None = None, make: Make = Dialer, law: str | None = None
+) -> Story:
     """One story, from its first contact to its last outcome. contacts: None draws how many.
-    make: the dialer under test."""
-    return World(seed, contacts, make).run()
+    make: the dialer under test. law: of law_setting.LAWS; None draws it."""
+    return World(seed, contacts, make, law=law).run()
 
 
 class World:
@@ -48,18 +54,28 @@ class World:
         make: Make = Dialer,
         rates: dict[str, float] | None = None,
         alone: bool = False,
+        law: str | None = None,
     ) -> None:
-        """rates: of faults; None draws them too. alone: never two daemons."""
+        """rates: of faults; None draws them too. alone: never two daemons. law: None draws it."""
         self.random = random.Random(seed)
         self.make = make
         self.agenda = Agenda()
-        self.setting, targets = setting.draw(self.random, contacts)
+        if law is None:
+            law = "none" if (contacts or 0) >= setting.MANY else law_setting.draw_law(seed)
+        if law == "none":
+            self.setting, targets = setting.draw(self.random, contacts)
+        else:
+            self.setting, targets = law_setting.draw(self.random, contacts, law)
         if alone:
             self.setting = replace(self.setting, daemons=self.setting.daemons[:1])
-        self._late = targets[-3:]
+        self.packs: list[RulePack] = []  # all that were in use
+        late = self.setting.late
+        self._late = targets[-late:]
         two = len(self.setting.daemons) > 1
-        self.rates = faults.draw(self.random, two) if rates is None else dict(rates)
-        self.story = Story(seed, len(targets) - 3, self.setting.rules, rates=dict(self.rates))
+        drawn = faults.draw(self.random, two, law != "none") if rates is None else rates
+        self._rates = dict(drawn)
+        self.rates = dict(drawn)
+        self.story = Story(seed, len(targets) - late, self.setting.rules, rates=drawn, law=law)
         self.met = self.story.met
         self.hostile = True
         self.refusals = 0
@@ -67,14 +83,16 @@ class World:
         self.numbers = sorted({target.phone_hash for target in targets})
         self._stood_s, self._steps = -1.0, 0
         self.services: list[Service] = []
-        self._versions: dict[str, Campaign] = {}
+        self._versions: dict[str, tuple[Campaign, str]] = {}
+        self._chores: list[tuple[float, int, Callable[[], None]]] = []  # for a quiet moment
         self.leases = Leases(self)
         self.store = Store(
-            targets[:-3],
+            targets[:-late],
             setting.CAMPAIGNS,
             self.note,
             lambda: self.agenda.now_s,
             self.leases.all_called,
+            lambda name: self._version(name)[1],
             shared=two,
         )
         self.operator = Operator(self)
@@ -87,19 +105,20 @@ class World:
         """The bad times, then the good ones until nothing is left to do."""
         for service in self.services:
             service.start()
-        self.trouble.begin()
-        least_s, most_s = HOSTILE_S
-        until_s = self.random.uniform(least_s, most_s) * (20 if self.setting.everyday else 1)
-        while self.agenda.now_s < until_s:
-            self._step(until_s)
-        self._heal()
+        self._plan_chores()
+        self._bad_times()
+        for _ in range(1, self.setting.bad_times):
+            self._until_the_next_calls()
+            self._bad_times()
         story = self.story
         # Each try takes a rest, a call and perhaps a night; holidays and hours that fit nobody.
-        story.bound_s = (12 if self.setting.everyday else 6) * DAY_S
+        story.bound_s = (12 if self.setting.everyday else self.setting.bound_days) * DAY_S
         end_s = self.agenda.now_s + story.bound_s
+        if self.setting.law != "none":
+            self._chore(self.agenda.now_s + 1.2 * DAY_S, self.operator.mends)
         self._until_done(end_s)
         self.store.import_targets(self._late)
-        self.operator.imports(setting.CAMPAIGNS[0])
+        self.operator.imports_late(setting.CAMPAIGNS[0])
         self._until_done(end_s)
         story.ended_s = self.agenda.now_s
         after_s = self.agenda.now_s + AFTER_S
@@ -107,6 +126,39 @@ class World:
             self._step(after_s)
         self._close_books()
         return story
+
+    def _bad_times(self) -> None:
+        """Faults are loose for some minutes, and heal."""
+        self.hostile = True
+        self.rates.update(self._rates)
+        self.trouble.begin()
+        least_s, most_s = HOSTILE_S
+        lasts_s = self.random.uniform(least_s, most_s) * (20 if self.setting.everyday else 1)
+        until_s = self.agenda.now_s + lasts_s
+        while self.agenda.now_s < until_s:
+            self._step(until_s)
+        self._heal()
+
+    def _until_the_next_calls(self) -> None:
+        """A quiet time, hours or a day; it ends as somebody falls due."""
+        quiet_s = self.random.choice((600.0, 6_000.0, DAY_S))
+        self._until_done(self.agenda.now_s + quiet_s)
+        due = self.store.next_due()
+        if due is not None:
+            at_s = self.services[0].clock.true_s_of(due) - 5.0
+            if self.agenda.now_s < at_s < self.agenda.now_s + 4 * DAY_S:
+                self._until_done(at_s)
+
+    def _plan_chores(self) -> None:
+        """What people do on their days, whatever happens."""
+        pack = self.setting.site.packs[law_setting.pack_of(self.setting.law)]
+        self.packs = [pack]
+        if pack.review_by is not None:
+            over = datetime.combine(pack.review_by, time(), timezone.utc) + timedelta(days=1.7)
+            self._chore((over - self.setting.start).total_seconds(), self.operator.renews_pack)
+
+    def _chore(self, at_s: float, do: Callable[[], None]) -> None:
+        heapq.heappush(self._chores, (at_s, len(self._chores), do))
 
     def _until_done(self, end_s: float) -> None:
         agenda, log = self.agenda, self.story.log
@@ -116,13 +168,15 @@ class World:
             if len(log) > lines or self.store.next_due() is not None:
                 lines, since_s = len(log), agenda.now_s
             elif agenda.now_s > since_s + STUCK_S:
-                agenda.now_s = end_s  # nothing happens, and nobody is waited for: it never will
+                return  # nothing happens, and nobody is waited for: it never will
 
     def _quiet(self) -> bool:
         return all(service.dialer.idle and not service.worker.waiting for service in self.services)
 
     def _step(self, end_s: float) -> None:
         """The next thing on the agenda, or a dialer's wake-up, whichever comes first."""
+        while not self.hostile and self._chores and self._chores[0][0] <= self.agenda.now_s:
+            heapq.heappop(self._chores)[2]()
         first = self.services[0]
         if len(self.services) > 1 and self.services[1].wake_s < first.wake_s:
             first = self.services[1]
@@ -150,7 +204,9 @@ class World:
         if due is None:
             return now_s
         due_s = min(service.clock.true_s_of(due) for service in self.services)
-        return min(due_s, now_s + NAP_S)
+        if self._chores:
+            due_s = min(due_s, max(self._chores[0][0], now_s))
+        return min(due_s, now_s + NAP_S * (1 if self.setting.law == "none" else 6))
 
     def _heal(self) -> None:
         """From here on nothing is lost; whatever was stopped goes on. What had struck before heals
@@ -185,6 +241,8 @@ class World:
             stopped=frozenset(store.stopped),
             left_over=tuple(left_over),
         )
+        by_clock = "clock_stepped" not in self.met
+        self.story.evidence = evidence(store, self.packs, by_clock)
 
     # ---- for the twins
 
@@ -200,17 +258,27 @@ class World:
     def database_refuses(self) -> bool:
         return self.refusals > 0 and self.hostile
 
+    @property
+    def wall(self) -> datetime:
+        """What a clock that is right shows."""
+        return self.setting.start + timedelta(seconds=self.agenda.now_s)
+
     def campaign(self, name: str) -> Campaign:
         """The version that was started last."""
-        return self._versions.get(name) or self.new_version(name)
+        return self._version(name)[0]
+
+    def _version(self, name: str) -> tuple[Campaign, str]:
+        return self._versions.get(name) or self._new_version(name)
 
     def campaigns(self) -> tuple[Campaign, ...]:
         return tuple(self.campaign(name) for name in setting.CAMPAIGNS)
 
     def new_version(self, name: str) -> Campaign:
-        rules = self.setting.rules.campaigns[name]
-        version = setting.campaign(name, rules, self.random, self.setting.everyday)
-        self._versions[name] = version
+        return self._new_version(name)[0]
+
+    def _new_version(self, name: str) -> tuple[Campaign, str]:
+        draw = setting.version if self.setting.law == "none" else law_setting.version
+        version = self._versions[name] = draw(self.setting, name, self.random)
         return version
 
     def restart_later(self, service: Service) -> None:

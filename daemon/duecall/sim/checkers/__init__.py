@@ -1,11 +1,13 @@
 """One checker for each law of the design (section 5). Each judges a story by its log and its books,
-and imports nothing that it judges: no core, no shell, no twin.
+and imports nothing that it judges: no core, no shell, no twin. Calling rules are judged by the
+audit (duecall/audit), the same that operators run over their database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from duecall.audit.proofs import prove
 from duecall.sim.checkers import (
     l1_one_live_attempt,
     l2_calling_hours,
@@ -39,4 +41,14 @@ def judge(story: Story) -> list[str]:
     found = [f"daemon: {failure}" for failure in story.failures]
     for law, check in CHECKERS.items():
         found += [f"{law}: {line}" for line in check(story)]
-    return found
+    return found + audited(story)
+
+
+def audited(story: Story) -> list[str]:
+    """What `duecall audit` would say of it, by laws L1-L8, books and rules."""
+    if story.evidence is None:
+        return []
+    return [
+        f"{one.law}: audit: {one.rule}: {one.text} ({one.attempt} {one.entry})"
+        for one in prove(story.evidence).violations
+    ]

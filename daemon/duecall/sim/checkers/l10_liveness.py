@@ -13,6 +13,7 @@ from duecall.sim.truth import Story
 
 # What may end a contact without a call, in the words of the product.
 UNCALLED = ("number is on the stop list", "no hour fits", "no calling hour")
+ZONES_MANY = 4  # in so many zones at once there may be no hour that fits all
 
 
 def check(story: Story) -> Iterator[str]:
@@ -41,16 +42,19 @@ def _targets(story: Story) -> Iterator[str]:
         # Nobody can know that an attempt of unknown outcome was not sent: it counts.
         if entry.attempt in sent or entry.value == "unknown":
             outcomes.setdefault(entry.target, []).append(entry.value)
+    barred = barred_for_ever(story)
     for target, state in story.books.targets.items():
         if state != "done":
             yield f"target {target} is {state} for ever"
             continue
-        if story.books.number_of[target] in story.books.stopped:
+        number = story.books.number_of[target]
+        if number in story.books.stopped or target in barred or not story.rules.zones[number]:
             continue
         reason = story.books.reasons[target]
         mine = outcomes.get(target, [])
         if not mine:
-            if not reason.startswith(UNCALLED):
+            far_and_wide = "no hour fits" in reason and len(story.rules.zones[number]) > ZONES_MANY
+            if not reason.startswith(UNCALLED) and not far_and_wide:
                 yield f"target {target} was never called: {reason}"
             continue
         rules = story.rules.campaigns[story.books.campaign_of[target]]
@@ -59,3 +63,8 @@ def _targets(story: Story) -> Iterator[str]:
         spent = counted >= rules.max_attempts or past[last] > rules.times.get(last, 0)
         if last not in ENDS and not spent:
             yield f"target {target} was given up too early, after {mine}: {reason}"
+
+
+def barred_for_ever(story: Story) -> set[int]:
+    """Targets with a stop that nobody lifted, or that was lifted as they were done already."""
+    return {entry.target for entry in story.of("barred") if not entry.value}

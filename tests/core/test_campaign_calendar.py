@@ -1,4 +1,4 @@
-"""The window arithmetic, also against a slow second implementation that only steps minutes."""
+"""A campaign's own calendar at the gate, also against a slow second implementation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duecall.core.calling_window import CallingWindow, candidate_zones
+from duecall.core.callee_zones import candidate_zones
 from duecall.core.campaign import Calendar
-from duecall.core.verdict import Allowed, Denied
+from duecall.core.gate import Gate
+from duecall.core.gate_types import EMPTY, Conduct, ProposedCall
+from duecall.core.rule_merge import merge
+from duecall.core.rule_pack import NO_LAW
+from duecall.core.verdict import Allowed, Denied, Verdict
 
 DAY = {"hours": [{"from": "08:00", "to": "20:00"}]}
 
@@ -20,17 +24,32 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
-def check(calendar: dict[str, object], zones: tuple[str, ...], at: str, needed_s: int = 0):
-    return CallingWindow(Calendar.model_validate(calendar)).check(zones, utc(at), needed_s)
+def gate(calendar: dict[str, object]) -> Gate:
+    return Gate(merge(NO_LAW), Calendar.model_validate(calendar))
+
+
+def ask(by: Gate, zones: tuple[str, ...], at: datetime, needed_s: int = 0) -> Verdict:
+    call = ProposedCall(Conduct("overdue", 4, needed_s, "UTC"), (), zones)
+    return by.check(call, EMPTY, EMPTY, at)
+
+
+def check(
+    calendar: dict[str, object], zones: tuple[str, ...], at: str, needed_s: int = 0
+) -> Verdict:
+    return ask(gate(calendar), zones, utc(at), needed_s)
+
+
+def closed(until: datetime) -> Denied:
+    return Denied("campaign.calendar: outside calling hours", until, "campaign.calendar")
 
 
 @pytest.mark.parametrize(
     ("at", "verdict"),
     [
-        ("2026-11-23 00:59:59", Denied("outside calling hours", utc("2026-11-23 01:00:00"))),
+        ("2026-11-23 00:59:59", closed(utc("2026-11-23 01:00:00"))),
         ("2026-11-23 01:00:00", Allowed()),  # 08:00:00 in Hanoi
         ("2026-11-23 12:59:59", Allowed()),
-        ("2026-11-23 13:00:00", Denied("outside calling hours", utc("2026-11-24 01:00:00"))),
+        ("2026-11-23 13:00:00", closed(utc("2026-11-24 01:00:00"))),
     ],
 )
 def test_the_edge_second(at: str, verdict: Allowed | Denied) -> None:
@@ -39,7 +58,7 @@ def test_the_edge_second(at: str, verdict: Allowed | Denied) -> None:
 
 def test_a_call_that_would_ring_into_the_closing_hour_waits() -> None:
     verdict = check(DAY, ("Asia/Ho_Chi_Minh",), "2026-11-23 12:59:31", needed_s=30)
-    assert verdict == Denied("outside calling hours", utc("2026-11-24 01:00:00"))
+    assert verdict == closed(utc("2026-11-24 01:00:00"))
     assert check(DAY, ("Asia/Ho_Chi_Minh",), "2026-11-23 12:59:29", needed_s=30) == Allowed()
 
 
@@ -52,25 +71,21 @@ def test_weekdays_excepted_dates_start_and_end() -> None:
         "end": date(2026, 12, 1),
     }
     zone = ("Asia/Ho_Chi_Minh",)
-    assert check(calendar, zone, "2026-11-20 03:00") == Denied(
-        "outside calling hours", utc("2026-11-23 01:00")
-    )
-    assert check(calendar, zone, "2026-11-23 14:00") == Denied(
-        "outside calling hours", utc("2026-11-30 01:00")
-    )
+    assert check(calendar, zone, "2026-11-20 03:00") == closed(utc("2026-11-23 01:00"))
+    assert check(calendar, zone, "2026-11-23 14:00") == closed(utc("2026-11-30 01:00"))
     assert check(calendar, zone, "2026-12-02 03:00") == Denied(
-        "the campaign ended on 2026-12-01", None
+        "campaign.calendar: the campaign is over", None, "campaign.calendar"
     )
 
 
 def test_several_zones_open_only_where_all_are_open() -> None:
     zones = ("Europe/Moscow", "Asia/Vladivostok")  # UTC+3 and UTC+10
-    assert check(DAY, zones, "2026-11-23 04:00") == Denied(
-        "outside calling hours", utc("2026-11-23 05:00")
+    assert check(DAY, zones, "2026-11-23 04:00") == closed(
+        utc("2026-11-23 05:00")
     )  # 07:00 in Moscow
     assert check(DAY, zones, "2026-11-23 09:59:59") == Allowed()
-    assert check(DAY, zones, "2026-11-23 10:00") == Denied(
-        "outside calling hours", utc("2026-11-24 05:00")
+    assert check(DAY, zones, "2026-11-23 10:00") == closed(
+        utc("2026-11-24 05:00")
     )  # 20:00 in Vladivostok
 
 
@@ -84,20 +99,21 @@ def test_no_common_hour_is_said_and_never_tried() -> None:
 
 def test_an_unknown_zone_is_not_called() -> None:
     assert check(DAY, (), "2026-11-23 05:00") == Denied(
-        "time zone unknown: give the contact a zone", None
+        "time zone unknown: give the contact a zone", None, "zone"
     )
 
 
 def test_the_night_the_clocks_change() -> None:
     # 2026-03-29 in Berlin: 02:00 CET becomes 03:00 CEST; 02:30 does not exist.
     night = {"hours": [{"from": "02:30", "to": "04:00"}]}
-    window = CallingWindow(Calendar.model_validate(night))
+    window = gate(night)
     zone = ("Europe/Berlin",)
-    assert isinstance(window.check(zone, utc("2026-03-29 00:45")), Denied)
-    assert window.check(zone, utc("2026-03-29 01:45")) == Allowed()  # 03:45 CEST
-    # 2026-10-25: 03:00 CEST becomes 02:00 CET; 02:30 comes twice. Only the second one opens.
-    assert isinstance(window.check(zone, utc("2026-10-25 00:45")), Denied)
-    assert window.check(zone, utc("2026-10-25 01:45")) == Allowed()
+    assert isinstance(ask(window, zone, utc("2026-03-29 00:45")), Denied)
+    assert ask(window, zone, utc("2026-03-29 01:45")) == Allowed()  # 03:45 CEST
+    # 2026-10-25: 03:00 CEST becomes 02:00 CET; 02:30 comes twice, and opens twice.
+    assert ask(window, zone, utc("2026-10-25 00:45")) == Allowed()
+    assert isinstance(ask(window, zone, utc("2026-10-25 01:15")), Denied)
+    assert ask(window, zone, utc("2026-10-25 01:45")) == Allowed()
 
 
 def test_candidate_zones() -> None:
@@ -136,7 +152,7 @@ def test_against_a_second_implementation(zone: str, opens: int, length: int, at:
         return
     calendar = {"hours": [{"from": f"{opens:02}:00", "to": f"{closes:02}:00"}]}
     moment = at.replace(tzinfo=timezone.utc)
-    verdict = CallingWindow(Calendar.model_validate(calendar)).check((zone,), moment)
+    verdict = ask(gate(calendar), (zone,), moment)
     allowed = slow_check([(time(opens), time(closes))], zone, moment)
     if isinstance(verdict, Allowed):
         assert allowed
