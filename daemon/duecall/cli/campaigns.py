@@ -22,7 +22,7 @@ from duecall.shell.config_references import columns_used
 from duecall.shell.contacts_csv import ContactsFileError, check_text, read_contacts
 from duecall.shell.import_contacts import ImportCounts
 from duecall.shell.preparer import Preparer
-from duecall.speech.faults import CacheError, Unspeakable
+from duecall.speech.faults import CacheError, TemplateFault, Unspeakable
 from duecall.speech.prompts import join
 
 FAULTS_SHOWN = 50
@@ -35,6 +35,8 @@ CAMPAIGN = click.argument("campaign", type=click.Path(path_type=Path))
 @pass_context
 def check(context: Context, campaign: Path, as_json: bool) -> None:
     """Is this campaign right? The file, its contacts, and that every row can be spoken.
+
+    The words of every value are parsed again and must give the value back.
 
     Every fault is shown at once, with its place and what is allowed. Nothing is changed or called.
 
@@ -55,7 +57,7 @@ def check(context: Context, campaign: Path, as_json: bool) -> None:
             notes.extend(row.notes)
             try:
                 preparer.text(loaded, row.contact, row.account)
-            except Unspeakable as error:
+            except (Unspeakable, TemplateFault) as error:
                 faults.append(RowFault(row.row, "", f"cannot be spoken: {error}", "mend the row"))
                 continue
             right += 1
