@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from duecall.speech.faults import TemplateFault, Unspeakable
+from duecall.speech.scripts import READABLE, script_of
 from duecall.speech.template import MessageTemplate, text_of
 from duecall.speech.values import Digits, Name, Phone, Text
 from duecall.speech.words import words
@@ -201,6 +206,28 @@ def test_letters_of_contract_numbers_need_a_voice_too():
     for text, language in (("ОП-77", "vi"), ("合同7", "en"), ("ث7", "vi")):
         with pytest.raises(Unspeakable, match="letters"):
             words(Digits(text), language)
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=st.text(max_size=300), language=st.sampled_from(LANGUAGES))
+def test_whatever_a_cell_holds_it_is_said_in_the_voices_letters_or_refused(text, language):
+    for value in (Name(text), Text(text)):
+        try:
+            spoken = words(value, language)
+        except Unspeakable:
+            continue
+        assert spoken.strip()
+        assert not any(char.isdigit() for char in spoken)
+        assert not any(unicodedata.combining(char) for char in spoken)
+        scripts = {script_of(char) for char in spoken if char.isalpha()}
+        assert scripts <= set(READABLE[language])
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text("0123456789.,:-+%$ ٣½", min_size=1, max_size=20))
+def test_text_of_digits_and_marks_alone_is_never_said_untyped(text):
+    with pytest.raises(Unspeakable):
+        words(Text(text), "vi")
 
 
 def test_phones_are_refused_or_read_whole():

@@ -42,7 +42,10 @@ from duecall.speech.words_vi import VIETNAMESE
 SPOKEN_MAX = 10**15  # of whole units; no currency and no language here needs more
 _SEPARATED = re.compile(r"[0-9]\s?[.,:;/\\–—-]\s?[0-9]")
 _NEGATIVE = re.compile(r"(?<!\w)[–—-][0-9]")
-_NO_NUMBER = "; give the column a type, such as {{ fee | money('VND') }} or {{ unit | digits }}"
+_NO_NUMBER = (
+    "; give it a type, such as {{ fee | money('VND') }} or {{ unit | digits }}, "
+    "or write it in words"
+)
 
 
 class Reader(Speller, Protocol):

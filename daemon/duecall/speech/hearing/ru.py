@@ -155,15 +155,21 @@ def _simple_words(case: str, gender: str) -> dict[str, int]:
     return words
 
 
-def _cardinal(text: str, case: str, gender: str) -> int:
-    if text == f.NUMERALS[0].split(" ")[_CASES.index(case)]:
-        return 0
-    scales = {
+@lru_cache(maxsize=1)
+def _scale_words() -> dict[str, int]:
+    """тысяча, тысячи, … -> 1000."""
+    return {
         form: scale
         for scale, both in f.SCALES.items()
         for forms in both
         for form in forms.split(" ")
     }
+
+
+def _cardinal(text: str, case: str, gender: str) -> int:
+    if text == f.NUMERALS[0].split(" ")[_CASES.index(case)]:
+        return 0
+    scales = _scale_words()
     total, group, last_scale = 0, [], 10**18
     for token in text.split(" "):
         if token not in scales:
