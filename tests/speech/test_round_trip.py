@@ -97,6 +97,19 @@ def test_every_russian_form_of_every_small_number():
                     prove(Inflected(Ordinal(number), case, gender), "ru")
 
 
+def test_russian_ordinals_of_whole_thousands_and_of_a_leading_one():
+    for thousands in range(1, 1000):
+        prove(Ordinal(thousands * 1000), "ru")
+    golden = {
+        90_000: "девяностотысячный",
+        100_000: "стотысячный",
+        1_001_000: "миллион тысячный",
+        1_000_001: "миллион первый",
+        1_999: "тысяча девятьсот девяносто девятый",
+    }
+    assert {number: words(Ordinal(number), "ru") for number in golden} == golden
+
+
 # ---- the proof can fail
 
 

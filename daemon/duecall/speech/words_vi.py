@@ -20,7 +20,7 @@ from duecall.speech.grammar import Region
 from duecall.speech.values import Day, Money, TimeOfDay, decimal_parts
 
 _DIGITS = ("không", "một", "hai", "ba", "bốn", "năm", "sáu", "bảy", "tám", "chín")
-_NEAR = {-2: "hôm kia", -1: "hôm qua", 0: "hôm nay", 1: "ngày mai", 2: "ngày kia"}
+_NEAR = {-2: "hôm kia", -1: "hôm qua", 0: "hôm nay", 1: "ngày mai"}
 _CURRENCIES = {  # major, minor
     "VND": ("đồng", ""),
     "RUB": ("rúp", "kô-pếch"),
@@ -76,7 +76,7 @@ class Vietnamese:
         """2025-04-19 -> ngày mười chín tháng tư năm hai nghìn không trăm hai mươi lăm."""
         near = value.days_from_today
         if near is not None:
-            return self.in_two_days if near == 2 else _NEAR[near]
+            return _NEAR.get(near, self.in_two_days)
         day, month = value.date.day, value.date.month
         day_word = self.integer(day) if day > 10 else "mùng " + self.integer(day)
         words = f"ngày {day_word} tháng {'tư' if month == 4 else self.integer(month)}"
