@@ -113,6 +113,11 @@ def test_russian_ordinals_of_whole_thousands_and_of_a_leading_one():
 # ---- the proof can fail
 
 
+def bare(said):
+    """Without pauses: they group the digits of a number and do not change it."""
+    return said.replace(",", "").replace("，", "")
+
+
 @pytest.mark.parametrize("kind", list(VALUES), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("language", ["vi", "ru", "zh", "en"])
 @settings(max_examples=60, deadline=None)
@@ -120,7 +125,7 @@ def test_russian_ordinals_of_whole_thousands_and_of_a_leading_one():
 def test_words_of_one_value_do_not_lead_to_another(kind, language, data):
     one, other = data.draw(VALUES[kind]), data.draw(VALUES[kind])
     said = words(one, language)
-    if said != words(other, language):
+    if bare(said) != bare(words(other, language)):
         with suppress(ValueError, LookupError, StopIteration):
             assert not is_proven(said, other, language)
 

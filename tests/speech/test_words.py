@@ -281,7 +281,7 @@ REGIONAL = [
 
 @pytest.mark.parametrize("row", REGIONAL, ids=lambda row: repr(row[0]))
 def test_vietnamese_regions(row):
-    """linh and nghìn in the north, lẻ and ngàn in the south: Wikipedia, Vietnamese numerals."""
+    """linh and nghìn in the north, lẻ and ngàn in the south."""
     assert tuple(words(row[0], "vi", region) for region in ("", "north", "south")) == row[1:]
 
 

@@ -1,8 +1,8 @@
 """Russian numerals and the nouns beside them: six cases, three genders, cardinal and ordinal.
 
-After Русская грамматика (АН СССР, 1980), vol. 1, morphology of the numeral. Cases stand in the
-order of grammar.CASES everywhere here. What is counted has no soul (sums, days), so the accusative
-is the nominative but for одну and тысячу.
+Cases stand in the order of grammar.CASES everywhere here. What is counted has no soul (sums,
+days), so the accusative is the nominative but for одну and тысячу. Sources of the forms:
+tests/speech/test_golden_icu.py and test_golden_grammar.py.
 """
 
 from __future__ import annotations

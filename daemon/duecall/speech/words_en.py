@@ -1,7 +1,6 @@
 """English: values to words, British "and", dates the American way ("April nineteenth").
 
-Numbers after The Chicago Manual of Style (17th ed., 9.2 to 9.5, 9.34) with the "and" of British
-usage (Fowler's Modern English Usage, "and"): without it sums are misheard over a telephone.
+Without the "and" sums are easily misheard over a telephone. CLDR calls it "verbose".
 """
 
 from __future__ import annotations

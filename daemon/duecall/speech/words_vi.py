@@ -1,9 +1,8 @@
 """Vietnamese: values to words.
 
-Numbers after Nguyễn Đình-Hoà, Vietnamese (London Oriental and African Language Library 9, 1997),
-numerals: mốt, tư and lăm after mươi; hundreds of inner groups named also when they are zero.
-Regions: north nghìn and linh, south ngàn and lẻ; where none is set nghìn and lẻ, which are
-understood everywhere.
+mốt, tư and lăm after mươi; hundreds of inner groups are named also when they are zero. Regions:
+north nghìn and linh, south ngàn, lẻ and hai mươi bốn; where none is set nghìn, lẻ and tư, which
+are understood everywhere and are CLDR's. Sources: tests/speech/test_golden_*.py.
 """
 
 from __future__ import annotations
@@ -32,10 +31,11 @@ _CURRENCIES = {  # major, minor
 
 @dataclass(frozen=True)
 class Vietnamese:
-    """thousand, zero_tens ("một trăm lẻ năm") and in_two_days differ between the regions."""
+    """What differs between the regions: zero_tens as in "một trăm lẻ năm", four after mươi."""
 
     thousand: str = "nghìn"
     zero_tens: str = "lẻ"
+    four: str = "tư"
     in_two_days: str = "ngày kia"
 
     DIGIT_WORDS = _DIGITS
@@ -128,7 +128,7 @@ class Vietnamese:
         elif units == 1 and tens > 1:
             words.append("mốt")
         elif units == 4 and tens > 1:
-            words.append("tư")
+            words.append(self.four)
         elif units:
             words.append(_DIGITS[units])
         return words
@@ -137,5 +137,5 @@ class Vietnamese:
 VIETNAMESE: dict[Region, Vietnamese] = {
     "": Vietnamese(),
     "north": Vietnamese(zero_tens="linh"),
-    "south": Vietnamese(thousand="ngàn", in_two_days="ngày mốt"),
+    "south": Vietnamese(thousand="ngàn", four="bốn", in_two_days="ngày mốt"),
 }

@@ -1,9 +1,8 @@
 """Mandarin: values to words. Own reader: cn2an 0.5.24 drops a 零 (两亿一千 for 200001000).
 
-二 and 两 after 吕叔湘 (ed.), 现代汉语八百词, entries 二 and 两: 两 before measure words, and at the
-head of a number before 千, 万 and 亿; 二 in ordinals, before 十, and here before 百. 幺 for 1 where
-digits are read one by one. 零 once for any run of places left out (GB/T 15835-2011 writes numbers;
-how they are read is 八百词's).
+两 stands before measure words, and at the head of a number before 千, 万 and 亿; 二 in ordinals,
+before 十, and here before 百 (两百 is as right). 幺 is 1 where digits are read one by one. 零
+stands once for any run of places left out. Sources: tests/speech/test_golden_grammar.py.
 """
 
 from __future__ import annotations

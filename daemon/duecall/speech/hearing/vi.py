@@ -10,8 +10,8 @@ _DIGITS = {"không": 0, "một": 1, "hai": 2, "ba": 3, "bốn": 4, "năm": 5, "s
            "tám": 8, "chín": 9}  # fmt: skip
 _AFTER_MUOI = {"một": 1, "hai": 2, "ba": 3, "bốn": 4, "lăm": 5, "sáu": 6, "bảy": 7, "tám": 8,
                "chín": 9}  # fmt: skip
-_AFTER_TENS = {"mốt": 1, "hai": 2, "ba": 3, "tư": 4, "lăm": 5, "sáu": 6, "bảy": 7, "tám": 8,
-               "chín": 9}  # fmt: skip
+_AFTER_TENS = {"mốt": 1, "hai": 2, "ba": 3, "tư": 4, "bốn": 4, "lăm": 5, "sáu": 6, "bảy": 7,
+               "tám": 8, "chín": 9}  # fmt: skip
 _NEAR = {"hôm kia": -2, "hôm qua": -1, "hôm nay": 0, "ngày mai": 1, "ngày kia": 2, "ngày mốt": 2}
 _MONEY = {
     "VND": ("đồng", None),
