@@ -105,6 +105,28 @@ def test_a_row_that_cannot_be_spoken_is_refused_by_check(desk: Desk) -> None:
     assert "refused: row 3" in answer.err
 
 
+def test_rows_whose_values_have_no_reading_are_refused_by_check(desk: Desk) -> None:
+    header = HEADER.replace("phone", "phone,fee,branch")
+    fees = ["50.000", "1.234,5", "١٢٣", "50000"]
+    rows = [row(n)[:-1] + f',"{fee}",Huế\n' for n, fee in enumerate(fees)]
+    rows.append(row(4, "محمد")[:-1] + ",50000,Huế\n")
+    rows.append(row(5)[:-1] + ",50000,Huế 12/04/2026\n")
+    message = "{{ name }}, phí {{ fee | money('VND') }}, chi nhánh {{ branch }}, {{ dpd }}."
+    path = desk.campaign(csv=header + "".join(rows), message=message)
+    answer = desk.run("check", path)
+    assert answer.code == 1
+    told = re.findall(r"^refused: row (\d+): cannot be spoken: (.+)$", answer.err, re.MULTILINE)
+    assert [int(number) for number, _ in told] == [3, 4, 6, 7], answer.err
+    for (_, reason), part in zip(
+        told,
+        ["two readings", "digits other than 0-9", "Arabic letters", "more than one reading"],
+        strict=True,
+    ):
+        assert part in reason
+    assert "2 contacts can be called, 4 rows are refused" in answer.out
+    assert "1.234,5" not in answer.err
+
+
 def test_listen_writes_what_is_heard_and_says_it_in_words(desk: Desk) -> None:
     path = desk.campaign()
     out = desk.folder / "hear.wav"

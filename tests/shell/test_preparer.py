@@ -19,6 +19,8 @@ from duecall.shell.preparer import Preparer
 from duecall.shell.store import TargetRow
 from duecall.speech.faults import EngineError, EngineMissing, SoundFault, Unspeakable
 from duecall.speech.prompts import PromptBook
+from duecall.speech.proof import Misread
+from duecall.speech.words_vi import Vietnamese
 from tests.core import building
 
 EVENING = datetime(2026, 11, 23, 16, 30, tzinfo=timezone.utc)  # 23:30 in Hanoi
@@ -160,6 +162,22 @@ def test_a_message_that_speaks_of_its_day_says_which(
     monkeypatch.setattr(preparer_module, "now", lambda: later)
     (target,), _ = preparer.prepare(campaign(text), [row()])
     assert target.spoken_on == (spoken_on and spoken_on + timedelta(days=1))
+
+
+def test_a_value_that_is_read_wrongly_is_found_before_the_first_call(
+    preparer: Preparer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not in the message itself, yet somebody would hear it.
+    one = row(balance_minor=21_000_000)
+    spoken = building.campaign(
+        message=[{"text": "chào"}],
+        keys={"1": {"do": "hang_up", "say": [{"text": "{{ balance }}"}]}},
+    )
+    assert preparer.text(spoken, one.contact, one.account) == "chào"
+    wrong = lambda self, value: "hai triệu đồng"  # noqa: E731
+    monkeypatch.setattr(Vietnamese, "money", wrong)
+    with pytest.raises(Misread, match="Money"):
+        preparer.text(spoken, one.contact, one.account)
 
 
 def test_a_changed_campaign_speaks_its_new_words(preparer: Preparer) -> None:

@@ -105,7 +105,7 @@ def test_composed_and_decomposed_letters_are_one_text(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["${system reboot}", "An\0|{{x}}'\";`id`", "x" * 10_000, "-v en", "An\n\nbgapi hupall"]
+    "name", ["${system reboot}", "An\0|{{x}}'\";`id`", "x" * 200, "-v en", "An\n\nbgapi hupall"]
 )
 def test_hostile_names_are_spoken_as_words_or_not_at_all(tmp_path, name):
     book = PromptBook(tmp_path / "c", "vi")
@@ -114,6 +114,20 @@ def test_hostile_names_are_spoken_as_words_or_not_at_all(tmp_path, name):
     assert manifest.ms < 120_000
     assert not set(manifest.text) & set('${}|\0`\n"')
     assert len(manifest.text) < 250
+
+
+def test_numbers_have_the_words_of_the_region(tmp_path):
+    parts = (text_part("{{ 1105 | count }}"),)
+    book = PromptBook(tmp_path / "c", "vi", region="south")
+    assert book.render(parts, {}).text == book.proven(parts, {}) == "một ngàn một trăm lẻ năm"
+    anywhere = PromptBook(tmp_path / "c", "vi")
+    assert anywhere.render(parts, {}).paths != book.render(parts, {}).paths
+
+
+def test_a_name_that_is_endless_is_refused(tmp_path):
+    book = PromptBook(tmp_path / "c", "vi")
+    with pytest.raises(Unspeakable, match="more than 200 characters"):
+        book.render((text_part("Chào {{ name }}."),), {"name": Name("x" * 10_000)})
 
 
 @pytest.mark.parametrize("name", ["🙂", "", "|||"])

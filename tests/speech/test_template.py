@@ -10,17 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duecall.speech.faults import TemplateFault
+from duecall.speech.planner import plan
 from duecall.speech.template import MessageTemplate, text_of
 from duecall.speech.values import (
     Count,
     Day,
     DaysCount,
     Digits,
+    Inflected,
     Money,
     Name,
+    Ordinal,
     Percent,
     Phone,
     Text,
+    TimeOfDay,
 )
 
 VALUES = {
@@ -34,6 +38,7 @@ VALUES = {
     "rate": Percent(Decimal("0.1")),
     "empty": Text(" "),
     "free": Text("0"),
+    "opens": TimeOfDay(9, 0),
 }
 
 
@@ -74,10 +79,69 @@ def test_the_same_value_may_be_said_twice_and_sources_are_nfc():
         ("'12.5' | money('USD')", Money(1250, "USD")),
         ("12.5 | money('USD')", Money(1250, "USD")),
         ("segment | digits | last4 if false else 5 | count", Count(5)),
+        ("due | without_year", Day(date(2025, 4, 19), with_year=False)),
+        ("due | relative('2025-04-18')", Day(date(2025, 4, 19), today=date(2025, 4, 18))),
+        ("due | relative(due)", Day(date(2025, 4, 19), today=date(2025, 4, 19))),
+        (
+            "due | without_year | relative('2025-04-18')",
+            Day(date(2025, 4, 19), with_year=False, today=date(2025, 4, 18)),
+        ),
+        ("'9:05' | time", TimeOfDay(9, 5)),
+        ("opens | time", TimeOfDay(9, 0)),
+        ("segment | ordinal", Ordinal(3)),
+        ("rate | yearly", Percent(Decimal("0.1"), yearly=True)),
+        ("'18.5' | yearly", Percent(Decimal("18.5"), yearly=True)),
+        ("name | titled('Mr')", Name("An", title="Mr")),
+        ("name | titled(empty)", Name("An", title=" ")),
+        ("'1 234.50' | money('USD')", Money(123450, "USD")),
     ],
 )
 def test_filters(filtered, value):
     assert pieces("{{ " + filtered + " }}") == [value]
+
+
+@pytest.mark.parametrize(
+    ("filtered", "value"),
+    [
+        ("balance | form('genitive')", Inflected(Money(123456, "USD"), "genitive")),
+        ("dpd | form('dative')", Inflected(DaysCount(31), "dative")),
+        ("2 | count | form('feminine')", Inflected(Count(2), gender="feminine")),
+        (
+            "3 | ordinal | form('feminine', 'dative')",
+            Inflected(Ordinal(3), "dative", "feminine"),
+        ),
+        (
+            "3 | ordinal | form('feminine') | form('dative')",
+            Inflected(Ordinal(3), "dative", "feminine"),
+        ),
+    ],
+)
+def test_russian_forms(filtered, value):
+    assert MessageTemplate("{{ " + filtered + " }}", "ru").render(VALUES) == [value]
+
+
+@pytest.mark.parametrize(
+    ("filtered", "part"),
+    [
+        ("balance | form", "needs a case or a gender"),
+        ("balance | form('vocative')", "nominative, genitive"),
+        ("balance | form('feminine')", "have a gender"),
+        ("name | form('dative')", "takes a typed value"),
+        ("balance | form('dative') > euros", "different currencies"),
+    ],
+)
+def test_forms_that_are_none(filtered, part):
+    if ">" in filtered:
+        source = "{% if (" + filtered.replace(" >", ") >") + " %}a{% endif %}"
+    else:
+        source = "{{ " + filtered + " }}"
+    with pytest.raises(TemplateFault, match=part):
+        MessageTemplate(source, "ru").render(VALUES)
+
+
+def test_a_form_compares_as_its_value():
+    template = MessageTemplate("{% if (dpd | form('dative')) == 31 %}yes{% endif %}", "ru")
+    assert template.render(VALUES) == ["yes"]
 
 
 def test_filtered_contact_data_stays_personal():
@@ -112,6 +176,9 @@ def test_filtered_contact_data_stays_personal():
         ("nothing is undefined or nothing > 3", True),
         ("name is defined", True),
         ("dpd == (segment | days)", False),
+        ("(segment | ordinal) == 3", True),
+        ("opens < '14:30' and opens == '9:00'", True),
+        ("due == (due | relative(due))", True),
     ],
 )
 def test_conditions(condition, true):
@@ -166,8 +233,16 @@ def test_elif_and_inline_if():
         ("{{ name | count }}", 1, 1, "this is no number"),
         ("{{ segment | money }}", 1, 1, "needs the currency: money('VND')"),
         ("{{ balance | money('VND') }}", 1, 1, "does not convert"),
-        ("{{ '1.234' | money('USD') }}", 1, 1, "2 decimal places"),
+        ("{{ '1.234' | money('USD') }}", 1, 1, "two readings"),
+        ("{{ 1.234 | money('USD') }}", 1, 1, "2 decimal places"),
         ("{{ '1.5' | count }}", 1, 1, "whole number"),
+        ("{{ dpd | form('genitive') }}", 1, 10, "only Russian"),
+        ("{{ due | relative }}", 1, 1, "arguments"),
+        ("{{ due | relative('soon') }}", 1, 1, "date needs a date"),
+        ("{{ '25:00' | time }}", 1, 1, "from 00:00 to 23:59"),
+        ("{{ due | titled('Mr') }}", 1, 1, "cannot be made of"),
+        ("{{ 0 | ordinal }}", 1, 1, "1 or more"),
+        ("{% if opens < '9 o`clock' %}{% endif %}", 1, 1, "written '14:30'"),
         ("{{ balance | days }}", 1, 1, "cannot be made of a value of type Money"),
         ("{{ name | phone(1, 2) }}", 1, 1, "arguments"),
         ("{{ name | money(currency='VND') }}", 1, 1, "plain arguments"),
@@ -267,6 +342,13 @@ def test_renderings_share_nothing():
     second = template.render({"name": Name("B"), "dpd": DaysCount(2)})
     assert first == [Name("A"), " ", DaysCount(1)]
     assert second == [Name("B"), " ", DaysCount(2)]
+
+
+def test_regions_have_their_words():
+    pieces = [Count(1105)]
+    assert text_of(pieces, "vi", "south") == "một ngàn một trăm lẻ năm"
+    assert text_of(pieces, "vi", "north") == "một nghìn một trăm linh năm"
+    assert [u.text for u in plan(pieces, "vi", "south")] == ["một ngàn một trăm lẻ năm"]
 
 
 def test_text_of_is_the_message_in_words():

@@ -17,14 +17,18 @@ from duecall.speech.values import (
     Day,
     DaysCount,
     Digits,
+    Inflected,
     Money,
     Name,
+    Ordinal,
     Percent,
     Phone,
     Text,
+    TimeOfDay,
     decimal_parts,
     is_personal,
     parse_decimal,
+    parse_whole,
 )
 
 ONE_EACH = [
@@ -33,6 +37,9 @@ ONE_EACH = [
     DaysCount(1),
     Count(1),
     Percent(Decimal(1)),
+    TimeOfDay(1, 1),
+    Ordinal(1),
+    Inflected(Count(1), "dative"),
     Phone("123"),
     Digits("1"),
     Name("An"),
@@ -74,6 +81,20 @@ def test_values_cannot_be_changed(value):
         lambda: Digits("--"),
         lambda: Digits("1" * 65),
         lambda: Digits("AB123").last4,
+        lambda: Digits("****"),
+        lambda: Digits("9704******22").last4,  # two of the last four are hidden
+        lambda: Day(date(2025, 4, 19), today="2025-04-18"),
+        lambda: Day(None),
+        lambda: TimeOfDay(24, 0),
+        lambda: TimeOfDay(9, 60),
+        lambda: TimeOfDay(-1, 0),
+        lambda: TimeOfDay(9.0, 0),
+        lambda: Ordinal(0),
+        lambda: Ordinal(-1),
+        lambda: Inflected(Name("An"), "dative"),
+        lambda: Inflected(Count(1), "vocative"),
+        lambda: Inflected(Count(1), gender="plural"),
+        lambda: Inflected(DaysCount(1), gender="feminine"),
     ],
 )
 def test_what_is_no_such_value_is_refused(make):
@@ -129,7 +150,33 @@ def test_decimal_parts_lose_nothing(value):
     assert Decimal(f"{whole}.{decimals or 0}") * (-1 if negative else 1) == value
 
 
-@pytest.mark.parametrize("text", ["", "1,5", "1e5", "0x10", "NaN", "1 000", "1" * 41, ".5", "5."])
+@pytest.mark.parametrize(
+    "text", ["", "1,5", "1e5", "0x10", "NaN", "1 000", "1" * 41, ".5", "5.", "١٢٣", "１２", "1_000"]
+)
 def test_parse_decimal_does_not_guess(text):
     with pytest.raises(Unspeakable):
         parse_decimal(text)
+    with pytest.raises(Unspeakable):
+        parse_whole(text)
+
+
+@pytest.mark.parametrize("text", ["1.000", "1.5", "1.001", "-1.0001"])
+def test_a_whole_number_has_no_thousands_mark_that_looks_like_a_point(text):
+    with pytest.raises(Unspeakable):
+        parse_whole(text)
+
+
+def test_spreadsheets_write_whole_numbers_with_a_point():
+    assert [parse_whole(text) for text in ("3", "3.0", "-3.00", "+3", "007")] == [3, 3, -3, 3, 7]
+
+
+def test_a_hidden_part_stays_hidden():
+    assert Digits("970436******2210").text == "970436******2210"
+    assert Digits("970436******2210").last4 == Digits("2210")
+    assert Digits("9704 36** **** 2210").last4 == Digits("2210")
+
+
+@pytest.mark.parametrize(("away", "near"), [(-3, None), (-2, -2), (0, 0), (2, 2), (3, None)])
+def test_a_day_knows_how_far_it_is_from_today(away, near):
+    assert Day(date(2026, 4, 19), today=date(2026, 4, 19 - away)).days_from_today == near
+    assert Day(date(2026, 4, 19)).days_from_today is None

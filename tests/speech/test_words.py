@@ -8,7 +8,20 @@ from decimal import Decimal
 import pytest
 
 from duecall.speech.faults import Unspeakable
-from duecall.speech.values import Day, DaysCount, Digits, Money, Name, Percent, Phone, Text
+from duecall.speech.values import (
+    Count,
+    Day,
+    DaysCount,
+    Digits,
+    Inflected,
+    Money,
+    Name,
+    Ordinal,
+    Percent,
+    Phone,
+    Text,
+    TimeOfDay,
+)
 from duecall.speech.words import words
 
 LANGUAGES = ("vi", "ru", "zh", "en")
@@ -139,6 +152,82 @@ VALUES = [
     (Name("NGUYỄN VĂN A"), {"vi": "Nguyễn Văn A"}),
     (Name("${system rm -rf /}|\0{{ balance }}"), {"en": "system rm -rf / balance"}),
     (Name("李明🙂"), {"zh": "李明"}),
+    (Day(date(2026, 4, 5), with_year=False), {
+        "vi": "ngày mùng năm tháng tư", "ru": "пятого апреля", "zh": "四月五日",
+        "en": "April fifth"}),
+    (Day(date(2026, 4, 20), today=date(2026, 4, 19)), {
+        "vi": "ngày mai", "ru": "завтра", "zh": "明天", "en": "tomorrow"}),
+    (Day(date(2026, 4, 19), today=date(2026, 4, 19)), {
+        "vi": "hôm nay", "ru": "сегодня", "zh": "今天", "en": "today"}),
+    (Day(date(2026, 4, 17), today=date(2026, 4, 19)), {
+        "vi": "hôm kia", "ru": "позавчера", "zh": "前天", "en": "the day before yesterday"}),
+    (Day(date(2026, 4, 22), with_year=False, today=date(2026, 4, 19)), {
+        "en": "April twenty-second"}),
+    (TimeOfDay(14, 30), {
+        "vi": "mười bốn giờ ba mươi phút", "ru": "четырнадцать часов тридцать минут",
+        "zh": "十四点三十分", "en": "two thirty PM"}),
+    (TimeOfDay(9, 5), {
+        "vi": "chín giờ năm phút", "ru": "девять часов пять минут", "zh": "九点零五分",
+        "en": "nine oh five AM"}),
+    (TimeOfDay(2, 0), {"vi": "hai giờ", "ru": "два часа", "zh": "两点", "en": "two AM"}),
+    (TimeOfDay(21, 1), {"ru": "двадцать один час одна минута", "en": "nine oh one PM"}),
+    (TimeOfDay(0, 0), {"vi": "không giờ", "ru": "ноль часов", "zh": "零点", "en": "midnight"}),
+    (TimeOfDay(12, 0), {"en": "twelve noon"}),
+    (TimeOfDay(0, 30), {"en": "twelve thirty AM"}),
+    (Ordinal(1), {"vi": "thứ nhất", "ru": "первый", "zh": "第一", "en": "first"}),
+    (Ordinal(2), {"vi": "thứ hai", "ru": "второй", "zh": "第二", "en": "second"}),
+    (Ordinal(3), {"vi": "thứ ba", "ru": "третий", "zh": "第三", "en": "third"}),
+    (Ordinal(4), {"vi": "thứ tư", "ru": "четвёртый", "zh": "第四", "en": "fourth"}),
+    (Ordinal(21), {
+        "vi": "thứ hai mươi mốt", "ru": "двадцать первый", "zh": "第二十一",
+        "en": "twenty-first"}),
+    (Ordinal(2000), {"ru": "двухтысячный", "en": "two thousandth", "zh": "第两千"}),
+    (Ordinal(21_000), {"ru": "двадцатиоднотысячный"}),
+    (Ordinal(1_000_000), {"ru": "миллионный", "en": "one millionth"}),
+    (Percent(Decimal("18.5"), yearly=True), {
+        "vi": "mười tám phẩy năm phần trăm một năm",
+        "ru": "восемнадцать целых пять десятых процента годовых",
+        "zh": "年利率百分之十八点五", "en": "eighteen point five percent a year"}),
+    (Percent(Decimal("24"), yearly=True), {"ru": "двадцать четыре процента годовых"}),
+    (Inflected(Money(123456789, "VND"), "genitive"), {
+        "ru": "ста двадцати трёх миллионов четырёхсот пятидесяти шести тысяч семисот "
+              "восьмидесяти девяти донгов"}),
+    (Inflected(Money(2101, "RUB"), "genitive"), {
+        "ru": "двадцати одного рубля одной копейки"}),
+    (Inflected(Money(500_000, "RUB"), "dative"), {"ru": "пяти тысячам рублей"}),
+    (Inflected(Money(102, "RUB"), "accusative"), {"ru": "один рубль две копейки"}),
+    (Inflected(Money(1_000_01, "RUB"), "accusative"), {"ru": "одну тысячу рублей одну копейку"}),
+    (Inflected(Money(250_00, "USD"), "instrumental"), {
+        "ru": "двумястами пятьюдесятью долларами"}),
+    (Inflected(Money(300, "CNY"), "prepositional"), {"ru": "трёх юанях"}),
+    (Inflected(Money(4000, "EUR"), "dative"), {"ru": "сорока евро"}),
+    (Inflected(Day(date(2026, 4, 19)), "nominative"), {
+        "ru": "девятнадцатое апреля две тысячи двадцать шестого года"}),
+    (Inflected(Day(date(2026, 4, 19), with_year=False), "dative"), {
+        "ru": "девятнадцатому апреля"}),
+    (Inflected(Day(date(2026, 4, 20), today=date(2026, 4, 19)), "dative"), {"ru": "завтра"}),
+    (Inflected(DaysCount(21), "genitive"), {"ru": "двадцати одного дня"}),
+    (Inflected(DaysCount(3), "instrumental"), {"ru": "тремя днями"}),
+    (Inflected(TimeOfDay(9, 15), "dative"), {"ru": "девяти часам пятнадцати минутам"}),
+    (Inflected(Count(2), gender="feminine"), {"ru": "две"}),
+    (Inflected(Count(1), gender="neuter"), {"ru": "одно"}),
+    (Inflected(Ordinal(3), gender="feminine"), {"ru": "третья"}),
+    (Inflected(Ordinal(3), "prepositional", "neuter"), {"ru": "третьем"}),
+    (Inflected(Percent(Decimal("18.5")), "instrumental"), {
+        "ru": "восемнадцатью целыми пятью десятыми процента"}),
+    (Name("王伟", title="先生"), {"zh": "王伟先生"}),
+    (Name("Nguyễn Văn An", title="Anh"), {"vi": "anh Nguyễn Văn An"}),
+    (Name("SMITH", title="Mr."), {"en": "Mister Smith"}),
+    (Name("Анна Соколова", title="г-жа"), {"ru": "госпожа Анна Соколова"}),
+    (Name("An", title=" "), {"vi": "An"}),
+    (Name("Phạm Thị Ươm"), {"en": "Pham Thi Uom", "vi": "Phạm Thị Ươm", "zh": "Pham Thi Uom"}),
+    (Name("Қайрат Әлиев"), {"ru": "Кайрат Алиев"}),
+    (Name("Łukasz Müller"), {"en": "Łukasz Müller", "vi": "Łukasz Müller", "ru": "Łukasz Müller"}),
+    (Phone("02438251234"), {"vi": "không hai bốn, ba tám hai năm, một hai ba bốn"}),
+    (Phone("02079460000"), {"en": "zero two zero, seven nine four six, zero zero zero zero"}),
+    (Phone("4008001234"), {"zh": "四零零，八零零，幺二三四"}),
+    (Digits("A12"), {"en": "ay one two", "vi": "A một hai"}),
+    (Digits("970436******2210").last4, {"vi": "hai hai một không"}),
     (Text("Bank 24h"), {
         "vi": "Bank hai bốn h", "ru": "Bank два четыре h", "zh": "Bank 二四 h",
         "en": "Bank two four h"}),
@@ -174,5 +263,34 @@ def test_what_has_no_words_is_refused(value, language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_digit_reaches_a_synthesiser(language):
-    for value, _ in VALUES:
-        assert not any(char.isdecimal() for char in words(value, language)), value
+    for value, table in VALUES:
+        if language in table:
+            assert not any(char.isdecimal() for char in words(value, language)), value
+
+
+REGIONAL = [
+    # value, no region, north, south
+    (Count(1105), "một nghìn một trăm lẻ năm", "một nghìn một trăm linh năm",
+     "một ngàn một trăm lẻ năm"),
+    (Money(2_003_000, "VND"), "hai triệu không trăm lẻ ba nghìn đồng",
+     "hai triệu không trăm linh ba nghìn đồng", "hai triệu không trăm lẻ ba ngàn đồng"),
+    (Day(date(2026, 4, 21), today=date(2026, 4, 19)), "ngày kia", "ngày kia", "ngày mốt"),
+    (Ordinal(101), "thứ một trăm lẻ một", "thứ một trăm linh một", "thứ một trăm lẻ một"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", REGIONAL, ids=lambda row: repr(row[0]))
+def test_vietnamese_regions(row):
+    """linh and nghìn in the north, lẻ and ngàn in the south."""
+    assert tuple(words(row[0], "vi", region) for region in ("", "north", "south")) == row[1:]
+
+
+def test_other_languages_have_no_regions():
+    for language in ("ru", "zh", "en"):
+        assert words(Count(1105), language, "south") == words(Count(1105), language)
+
+
+@pytest.mark.parametrize("language", ["vi", "zh", "en"])
+def test_only_russian_has_forms(language):
+    with pytest.raises(Unspeakable, match="only Russian"):
+        words(Inflected(Count(1), "dative"), language)

@@ -27,7 +27,7 @@ from duecall.shell.config_references import columns_used
 from duecall.shell.contacts_csv import ContactsFileError, Taken, check_text, read_contacts
 from duecall.shell.import_contacts import ImportCounts
 from duecall.shell.preparer import Preparer
-from duecall.speech.faults import CacheError, Unspeakable
+from duecall.speech.faults import CacheError, TemplateFault, Unspeakable
 from duecall.speech.prompts import join
 
 FAULTS_SHOWN = 50
@@ -41,8 +41,9 @@ CAMPAIGN = click.argument("campaign", type=click.Path(path_type=Path))
 def check(context: Context, campaign: Path, as_json: bool) -> None:
     """Is this campaign right? The file, its rules, its contacts, and that every row can be spoken.
 
-    Every fault is shown at once, with its place and what is allowed; rules that would refuse every
-    call are told as well. Nothing is changed or called.
+    The words of every value are parsed again and must give the value back. Every fault is shown at
+    once, with its place and what is allowed; rules that would refuse every call are told as well.
+    Nothing is changed or called.
 
     \b
     Example:
@@ -63,7 +64,7 @@ def check(context: Context, campaign: Path, as_json: bool) -> None:
             notes.extend(row.notes)
             try:
                 preparer.text(loaded, row.contact, row.account)
-            except Unspeakable as error:
+            except (Unspeakable, TemplateFault) as error:
                 faults.append(RowFault(row.row, "", f"cannot be spoken: {error}", "mend the row"))
                 continue
             right += 1

@@ -139,10 +139,14 @@ class Preparer:
         return words.book.render(words.parts[campaign.no_agent], values).paths
 
     def text(self, campaign: Campaign, contact: Contact, account: Account) -> str:
-        """The message in words; makes no sound. Unspeakable where a value has no words."""
+        """The message in words; makes no sound. Every value of all that can be said is proven.
+
+        Unspeakable where a value has no words or the words do not lead back to it; TemplateFault
+        where a cell does not fit its filter.
+        """
         words = self._of(campaign)
         values = self._values(words, contact, account, self._today(words))
-        texts = {says: words.book.text(parts, values) for says, parts in words.parts.items()}
+        texts = {says: words.book.proven(parts, values) for says, parts in words.parts.items()}
         return texts[campaign.message]
 
     def jobs_of(

@@ -41,14 +41,14 @@ def speakable(text: str, limit: int = TEXT_MAX) -> str:
     return _cut(words, limit)
 
 
-def person_name(text: str) -> str:
+def person_name(text: str, limit: int = TEXT_MAX) -> str:
     """`speakable`, and words in capitals as names are written: NGUYỄN VĂN A -> Nguyễn Văn A.
 
     espeak-ng spells some words in capitals letter by letter, as it does with USA.
     """
     return " ".join(
         word.capitalize() if len(word) > 1 and word.isupper() else word
-        for word in speakable(text).split(" ")
+        for word in speakable(text, limit).split(" ")
     )
 
 

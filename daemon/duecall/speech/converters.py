@@ -6,41 +6,57 @@ Unspeakable with the remedy and without the value. A literal is the operator's, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TypeAlias
 
+from duecall.core.currency import AmountError, parse_amount
 from duecall.core.money import minor_units
 from duecall.speech.faults import Unspeakable
+from duecall.speech.grammar import CASES, GENDERS
 from duecall.speech.values import (
+    BENDING,
     Count,
     Day,
     DaysCount,
     Digits,
+    Inflected,
     Money,
     Name,
+    Ordinal,
     Percent,
     Phone,
     Text,
+    TimeOfDay,
     Value,
-    ascii_digits,
     is_personal,
     parse_decimal,
+    parse_whole,
 )
 
 Source: TypeAlias = "Value | str | int | float"
 
 
 def to_money(source: Source, currency: str = "") -> Value:
-    """Major units with a decimal point. currency: needed for all but sums of money."""
+    """Text as a balance is written in the contacts file; literal numbers in major units.
+
+    currency: needed for all but sums of money.
+    """
     if isinstance(source, Money):
         if currency not in ("", source.currency):
             raise Unspeakable(f"this sum is in {source.currency}; Duecall does not convert money")
         return source
     if not isinstance(currency, str) or not currency:
         raise Unspeakable("money needs the currency: money('VND')")
+    if isinstance(source, (str, Text)):
+        try:
+            return Money(parse_amount(_text(source, "money"), currency), currency)
+        except AmountError as error:
+            raise Unspeakable(f"{error.problem}: {error.remedy}") from None
     major = _decimal(source, "money")
     try:
         return Money(minor_units(major, currency), currency)
@@ -51,14 +67,37 @@ def to_money(source: Source, currency: str = "") -> Value:
 def to_date(source: Source) -> Value:
     if isinstance(source, Day):
         return source
-    text = ascii_digits(_text(source, "date").strip())
+    found = re.fullmatch(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", _text(source, "date").strip())
+    if not found:
+        raise Unspeakable("date needs a date written 2025-04-19")
+    year, month, day = map(int, found.groups())
     try:
-        # Python 3.11 also takes 20250419 and 2025-W16-6; campaigns shall mean the same on 3.10.
-        if len(text) != 10 or "W" in text:
-            raise ValueError
-        return Day(date.fromisoformat(text))
+        return Day(date(year, month, day))
     except ValueError:
-        raise Unspeakable("date needs a date written 2025-04-19") from None
+        raise Unspeakable("there is no such day: look at day, month and year") from None
+
+
+def to_without_year(source: Source) -> Value:
+    day = to_date(source)
+    assert isinstance(day, Day)
+    return replace(day, with_year=False)
+
+
+def to_relative(source: Source, today: Source) -> Value:
+    """today: what "today" is, as a rule the variable of this name."""
+    day, now = to_date(source), to_date(today)
+    assert isinstance(day, Day)
+    assert isinstance(now, Day)
+    return replace(day, today=now.date)
+
+
+def to_time(source: Source) -> Value:
+    if isinstance(source, TimeOfDay):
+        return source
+    found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})", _text(source, "time").strip())
+    if not found:
+        raise Unspeakable("time needs a time of day written 14:30")
+    return TimeOfDay(int(found.group(1)), int(found.group(2)))
 
 
 def to_days(source: Source) -> Value:
@@ -67,6 +106,17 @@ def to_days(source: Source) -> Value:
 
 def to_count(source: Source) -> Value:
     return source if isinstance(source, Count) else Count(_whole(source, "count"))
+
+
+def to_ordinal(source: Source) -> Value:
+    return source if isinstance(source, Ordinal) else Ordinal(_whole(source, "ordinal"))
+
+
+def to_yearly(source: Source) -> Value:
+    """Per cent a year: an interest rate."""
+    rate = to_percent(source)
+    assert isinstance(rate, Percent)
+    return replace(rate, yearly=True)
 
 
 def to_percent(source: Source) -> Value:
@@ -95,17 +145,50 @@ def to_name(source: Source) -> Value:
     return source if isinstance(source, Name) else Name(_text(source, "name"))
 
 
+def to_titled(source: Source, title: Source) -> Value:
+    """title: a column or words of the template; empty is none."""
+    name = to_name(source)
+    assert isinstance(name, Name)
+    return replace(name, title=_text(title, "titled"))
+
+
+def to_form(source: Source, *forms: str) -> Value:
+    """Case, gender or both, in words: form('genitive'), form('feminine', 'dative')."""
+    made = source if isinstance(source, Inflected) else None
+    if made is None:
+        if not isinstance(source, BENDING):
+            raise Unspeakable("form takes a typed value: {{ 3 | ordinal | form('feminine') }}")
+        made = Inflected(source)
+    if not forms:
+        raise Unspeakable("form needs a case or a gender: form('genitive')")
+    for form in forms:
+        if form in CASES:
+            made = replace(made, case=form)
+        elif form in GENDERS:
+            made = replace(made, gender=form)
+        else:
+            raise Unspeakable("form takes " + ", ".join((*CASES, *GENDERS)))
+    return made
+
+
 FILTERS: Mapping[str, Callable[..., Value]] = MappingProxyType(
     {
         "count": to_count,
         "date": to_date,
         "days": to_days,
         "digits": to_digits,
+        "form": to_form,
         "last4": to_last4,
         "money": to_money,
         "name": to_name,
+        "ordinal": to_ordinal,
         "percent": to_percent,
         "phone": to_phone,
+        "relative": to_relative,
+        "time": to_time,
+        "titled": to_titled,
+        "without_year": to_without_year,
+        "yearly": to_yearly,
     }
 )
 
@@ -141,10 +224,9 @@ def _whole(source: Source, what: str) -> int:
         return source.days
     if isinstance(source, Count):
         return source.number
-    number = parse_decimal(_text(source, what))
-    if number != number.to_integral_value():
-        raise Unspeakable(f"{what} needs a whole number")
-    return int(number)
+    if isinstance(source, Ordinal):
+        return source.number
+    return parse_whole(_text(source, what))
 
 
 def _kind(source: Source) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from duecall.core.campaign import Language
+from duecall.speech.grammar import Region
 from duecall.speech.template import Piece
 from duecall.speech.values import is_personal
 from duecall.speech.words import words
@@ -43,11 +44,11 @@ class Utterance:
     tail_ms: int = 0
 
 
-def plan(pieces: Sequence[Piece], language: Language) -> tuple[Utterance, ...]:
+def plan(pieces: Sequence[Piece], language: Language, region: Region = "") -> tuple[Utterance, ...]:
     """In the order they are played. Unspeakable where a value has no words."""
     planned: list[Utterance] = []
     pause_ms = 0  # waiting for a place
-    for item in _items(pieces, language):
+    for item in _items(pieces, language, region):
         if isinstance(item, int):
             pause_ms = max(pause_ms, item)
             continue
@@ -71,13 +72,15 @@ def _with_pause(planned: list[Utterance], then: Utterance, pause_ms: int) -> Utt
     return then
 
 
-def _items(pieces: Sequence[Piece], language: Language) -> Iterator[Utterance | int]:
+def _items(
+    pieces: Sequence[Piece], language: Language, region: Region
+) -> Iterator[Utterance | int]:
     """Utterances, and pauses in milliseconds."""
     for piece in pieces:
         if isinstance(piece, str):
             yield from _static_items(piece)
         else:
-            yield Utterance(words(piece, language), personal=is_personal(piece))
+            yield Utterance(words(piece, language, region), personal=is_personal(piece))
 
 
 def _static_items(text: str) -> Iterator[Utterance | int]:

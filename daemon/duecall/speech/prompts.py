@@ -16,7 +16,9 @@ from duecall.speech import audio
 from duecall.speech.cache import PERSONAL, Fragment, WavCache, folder_name, read_pcm, write_wav
 from duecall.speech.engine import Engine, EspeakEngine
 from duecall.speech.faults import Unspeakable
+from duecall.speech.grammar import Region
 from duecall.speech.planner import Utterance, plan
+from duecall.speech.proof import prove_all
 from duecall.speech.recorded import file_digest, telephone_sound
 from duecall.speech.template import MessageTemplate, text_of
 from duecall.speech.values import Values
@@ -73,12 +75,15 @@ class PromptBook:
         language: Language,
         voice: Voice | None = None,
         engine: Engine | None = None,
+        region: Region = "",
     ) -> None:
         """engine: left out, the one that `voice` names. Nothing is started before the first text.
+        region: whose words numbers are said in; Vietnamese only.
 
         CacheError or EngineMissing for a cache path or a voice name that can never work.
         """
         self.language: Language = language
+        self.region: Region = region
         self.cache = cache if isinstance(cache, WavCache) else WavCache(cache)
         self.engine: Engine = engine or EspeakEngine(language, voice)
         self.folder = folder_name(f"{self.engine.name}-{self.engine.voice}")
@@ -103,10 +108,20 @@ class PromptBook:
         shown = [
             f"[{part.path.name}]"
             if isinstance(part, SoundPart)
-            else text_of(part.template.render(values), self.language)
+            else text_of(part.template.render(values), self.language, self.region)
             for part in parts
         ]
         return " ".join(text for text in shown if text)
+
+    def proven(self, parts: Sequence[Part], values: Values) -> str:
+        """`text`, once the words of every value have been parsed and given the value back.
+
+        Misread (an Unspeakable) where they do not.
+        """
+        for part in parts:
+            if isinstance(part, TextPart):
+                prove_all(part.template.render(values), self.language, self.region)
+        return self.text(parts, values)
 
     def steps(self, parts: Sequence[Part], values: Values) -> Iterator[Utterance | Path]:
         """What has to be there to play these parts: utterances and recordings, in order."""
@@ -114,7 +129,7 @@ class PromptBook:
             if isinstance(part, SoundPart):
                 yield part.path
             else:
-                yield from plan(part.template.render(values), self.language)
+                yield from plan(part.template.render(values), self.language, self.region)
 
     def get(self, text: str, *, personal: bool = False) -> Fragment:
         """One text as one sound file, without silence around it."""

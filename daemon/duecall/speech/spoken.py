@@ -9,28 +9,31 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from duecall.speech.converters import to_date
+from duecall.speech.converters import to_date, to_time
 from duecall.speech.faults import SpeechError, Unspeakable
 from duecall.speech.values import (
     Count,
     Day,
     DaysCount,
     Digits,
+    Inflected,
     Money,
     Name,
+    Ordinal,
     Percent,
     Phone,
     Text,
+    TimeOfDay,
     Value,
 )
 
 MARK_FIRST, MARK_LAST = 0xF0000, 0xFFFFD  # Unicode's supplementary private use area A
 
-_Comparable: TypeAlias = "Decimal | date | str"
+_Comparable: TypeAlias = "Decimal | date | time | str"
 
 
 class ComparisonFault(SpeechError):
@@ -84,9 +87,9 @@ class Spoken:
         if isinstance(other, Spoken):
             theirs = _plain(other.value)
             if (
-                isinstance(self.value, Money)
-                and isinstance(other.value, Money)
-                and self.value.currency != other.value.currency
+                (mine_currency := _currency(self.value))
+                and (their_currency := _currency(other.value))
+                and mine_currency != their_currency
             ):
                 raise ComparisonFault("two sums of different currencies cannot be compared")
         else:
@@ -101,14 +104,23 @@ class Spoken:
         return bool(compare(mine, theirs))
 
 
+def _currency(value: Value) -> str:
+    plain = value.value if isinstance(value, Inflected) else value
+    return plain.currency if isinstance(plain, Money) else ""
+
+
 def _plain(value: Value) -> _Comparable:
     """What a value is compared by: major units, days, per cent; a date; text."""
     if isinstance(value, Money):
         return value.major
     if isinstance(value, DaysCount):
         return Decimal(value.days)
-    if isinstance(value, Count):
+    if isinstance(value, (Count, Ordinal)):
         return Decimal(value.number)
+    if isinstance(value, Inflected):
+        return _plain(value.value)
+    if isinstance(value, TimeOfDay):
+        return time(value.hour, value.minute)
     if isinstance(value, Percent):
         return value.value
     if isinstance(value, Day):
@@ -127,6 +139,15 @@ def _literal(other: object, mine: _Comparable, value: Value) -> _Comparable:
     if isinstance(other, float):
         return Decimal(repr(other))  # 0.1 as it is written, not its binary neighbour
     if isinstance(other, str):
+        if isinstance(mine, time):
+            try:
+                clock = to_time(other)
+                assert isinstance(clock, TimeOfDay)
+                return time(clock.hour, clock.minute)
+            except Unspeakable:
+                raise ComparisonFault(
+                    "a time of day is compared with one written '14:30'"
+                ) from None
         if isinstance(mine, date):
             try:
                 day = to_date(other)

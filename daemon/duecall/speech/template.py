@@ -21,6 +21,7 @@ from duecall.core.campaign import Language
 from duecall.speech.cleaning import static_text
 from duecall.speech.converters import FILTERS
 from duecall.speech.faults import SpeechError, TemplateFault
+from duecall.speech.grammar import Region
 from duecall.speech.spoken import MARK_FIRST, MARK_LAST, Spoken
 from duecall.speech.template_check import PRIVATE, digit_runs, forbidden_faults, name_places, place
 from duecall.speech.values import VALUE_TYPES, Value, Values
@@ -52,7 +53,7 @@ class MessageTemplate:
             )
         try:
             self._tree = _ENVIRONMENT.parse(self.source)
-            for fault in forbidden_faults(self._tree, self.source):
+            for fault in forbidden_faults(self._tree, self.source, language):
                 raise fault
             self._compiled = _ENVIRONMENT.from_string(self._tree)
         except jinja2.TemplateSyntaxError as error:
@@ -119,11 +120,11 @@ class MessageTemplate:
         )
 
 
-def text_of(pieces: Sequence[Piece], language: Language) -> str:
+def text_of(pieces: Sequence[Piece], language: Language, region: Region = "") -> str:
     """The message in words, as `duecall listen` shows it. Unspeakable where a value has none."""
     text = ""
     for piece in pieces:
-        part = piece if isinstance(piece, str) else words(piece, language)
+        part = piece if isinstance(piece, str) else words(piece, language, region)
         if text and part and language != "zh" and text[-1].isalnum() and part[0].isalnum():
             text += " "
         text += part
@@ -171,7 +172,7 @@ def _missing_name(error: jinja2.UndefinedError) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, TypeError) and "positional argument" in str(error):
-        return "a filter has too many or too few arguments; only money takes one: money('VND')"
+        return "a filter has too many or too few arguments; docs/speech.md shows them"
     return str(error)
 
 

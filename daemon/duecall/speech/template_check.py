@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from jinja2 import Environment, nodes
 
+from duecall.core.campaign import Language
 from duecall.speech.converters import FILTERS
 from duecall.speech.faults import TemplateFault
 
@@ -37,7 +38,9 @@ PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff\0]")
 _DIGITS = re.compile(r"\d+")
 
 
-def forbidden_faults(tree: nodes.Template, source: str) -> Iterator[TemplateFault]:
+def forbidden_faults(
+    tree: nodes.Template, source: str, language: Language
+) -> Iterator[TemplateFault]:
     """Everything that is Jinja but not part of a message template."""
     everything = list(_walk(tree))
     for node in everything:  # first of all, because these name the cause best
@@ -52,6 +55,9 @@ def forbidden_faults(tree: nodes.Template, source: str) -> Iterator[TemplateFaul
                 yield _at_word(source, node.lineno, node.name, f"no filter {node.name}; {known}")
             elif node.kwargs or node.dyn_args or node.dyn_kwargs:
                 yield TemplateFault("a filter takes plain arguments: money('VND')", node.lineno)
+            elif node.name == "form" and language != "ru":
+                problem = "only Russian has forms; leave `| form(…)` out"
+                yield _at_word(source, node.lineno, node.name, problem)
         elif isinstance(node, nodes.Test) and node.name not in _TESTS:
             yield TemplateFault(f"no test {node.name}; known: {', '.join(_TESTS)}", node.lineno)
         elif isinstance(node, nodes.Const) and _unfit(node.value):

@@ -11,15 +11,17 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TypeAlias
 
 from duecall.core.money import major_units
 from duecall.speech.faults import Unspeakable
+from duecall.speech.grammar import CASES, GENDERS, Case, Gender
 
 PERCENT_DECIMALS_MAX = 6  # the Russian reader has denominators up to millionths
 PHONE_DIGITS_MAX = 20
 DIGITS_MAX = 64
+_Date: TypeAlias = date  # within a class that has a field of this name
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 
 
@@ -42,13 +44,42 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A calendar date."""
+    """A calendar date.
+
+    with_year: the year is said. today: where given, the days from two before to two after it are
+    said as "yesterday", "today", "tomorrow" …; other days as dates.
+    """
 
     date: date
+    with_year: bool = True
+    today: _Date | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.date, date) or isinstance(self.date, datetime):
-            raise Unspeakable("a Day holds a date without time of day")
+        for day in (self.date, self.today):
+            if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
+                raise Unspeakable("a Day holds a date without time of day")
+        if self.date is None:
+            raise Unspeakable("a Day holds a date")
+
+    @property
+    def days_from_today(self) -> int | None:
+        """-2 to 2 where the day is said by its distance from `today`, else None."""
+        away = (self.date - self.today).days if self.today is not None else 3
+        return away if abs(away) <= 2 else None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOfDay:
+    """Hours 0 to 23 and minutes, by the clock on the wall."""
+
+    hour: int
+    minute: int
+
+    def __post_init__(self) -> None:
+        _whole(self.hour, "an hour")
+        _whole(self.minute, "a minute")
+        if not (0 <= self.hour <= 23 and 0 <= self.minute <= 59):
+            raise Unspeakable("a time of day is from 00:00 to 23:59")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +103,23 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordinal:
+    """A place in an order: 1 is the first."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        _whole(self.number, "a place in an order")
+        if self.number < 1:
+            raise Unspeakable("a place in an order is 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
 class Percent:
-    """value: per cent, so 18.5 is 18.5 %. At most six decimal places."""
+    """value: per cent, so 18.5 is 18.5 %. At most six decimal places. yearly: an interest rate."""
 
     value: Decimal
+    yearly: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.value, Decimal) or not self.value.is_finite():
@@ -116,7 +160,8 @@ class Phone:
 class Digits:
     """A contract or card number, read character by character. Groups parted by one space.
 
-    Digits of any script become ASCII; letters stay as they are; anything else parts the groups.
+    Digits of any script become ASCII; letters stay as they are; so does `*`, which stands for
+    characters left out: such a number can be spoken by its `last4` only. All else parts the groups.
     """
 
     text: str
@@ -124,26 +169,33 @@ class Digits:
 
     def __post_init__(self) -> None:
         plain = ascii_digits(unicodedata.normalize("NFC", self.text))
-        groups = "".join(char if char.isalnum() else " " for char in plain).split()
-        if not groups or len("".join(groups)) > DIGITS_MAX:
+        groups = "".join(c if c.isalnum() or c == "*" else " " for c in plain).split()
+        spelled = "".join(groups)
+        if not spelled.strip("*") or len(spelled) > DIGITS_MAX:
             raise Unspeakable(f"a number to be spelled has 1 to {DIGITS_MAX} digits or letters")
         object.__setattr__(self, "text", " ".join(groups))
 
     @property
     def last4(self) -> Digits:
-        """The last four digits, letters left out; Unspeakable where there are fewer."""
-        digits = [char for char in self.text if char in "0123456789"]
+        """The last four digits, letters left out; Unspeakable where there are fewer, or where
+        some of the last four are hidden by `*`.
+        """
+        digits = [char for char in self.text.rpartition("*")[2] if char in "0123456789"]
         if len(digits) < 4:
-            raise Unspeakable("last4 needs a number of at least four digits")
+            raise Unspeakable("last4 needs a number that ends with at least four digits")
         return Digits("".join(digits[-4:]), self.personal)
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A person's name, always personal. Any text: cleaning.py says what is left of it in speech."""
+    """A person's name, always personal. Any text: cleaning.py says what is left of it in speech.
+
+    title: how the person is addressed, as the file has it ("chị", "Mr."); titles.py knows them.
+    """
 
     text: str
     personal: bool = True
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +206,32 @@ class Text:
     personal: bool = True
 
 
-Value: TypeAlias = "Money | Day | DaysCount | Count | Percent | Phone | Digits | Name | Text"
-VALUE_TYPES = (Money, Day, DaysCount, Count, Percent, Phone, Digits, Name, Text)
+Bending: TypeAlias = "Money | Day | TimeOfDay | DaysCount | Count | Ordinal | Percent"
+BENDING = (Money, Day, TimeOfDay, DaysCount, Count, Ordinal, Percent)
+
+
+@dataclass(frozen=True, slots=True)
+class Inflected:
+    """A value in a grammatical form; Russian only. gender: of what is counted or ordered."""
+
+    value: Bending
+    case: Case = "nominative"
+    gender: Gender = "masculine"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, BENDING):
+            raise Unspeakable(f"a {type(self.value).__name__} has no cases; it is said as it is")
+        if self.case not in CASES or self.gender not in GENDERS:
+            raise Unspeakable("a form is one of " + ", ".join((*CASES, *GENDERS)))
+        if self.gender != "masculine" and not isinstance(self.value, (Count, Ordinal)):
+            raise Unspeakable("only a count and an ordinal have a gender; all else has its own")
+
+
+Value: TypeAlias = (
+    "Money | Day | TimeOfDay | DaysCount | Count | Ordinal | Percent | Phone | Digits | Name | Text"
+    " | Inflected"
+)
+VALUE_TYPES = (*BENDING, Phone, Digits, Name, Text, Inflected)
 Values: TypeAlias = Mapping[str, Value]
 
 
@@ -188,14 +264,22 @@ def decimal_parts(value: Decimal) -> tuple[bool, int, str]:
 
 
 def parse_decimal(text: str) -> Decimal:
-    """A plain decimal number with a point, digits of any script; Unspeakable otherwise."""
-    plain = ascii_digits(text.strip())
+    """A plain decimal number with a point, digits 0-9; Unspeakable otherwise."""
+    plain = text.strip()
+    if any(char.isdecimal() and not char.isascii() for char in plain):
+        raise Unspeakable("a number is written with the digits 0-9")
     if not re.fullmatch(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?", plain):
         raise Unspeakable("this is no number: write digits with a decimal point, such as 1234.56")
-    try:
-        return Decimal(plain)
-    except InvalidOperation:  # pragma: no cover - the pattern above is narrower than Decimal
-        raise Unspeakable("this is no number") from None
+    return Decimal(plain)
+
+
+def parse_whole(text: str) -> int:
+    """A whole number. 3.0 and 3.00 are spreadsheets' way of writing 3; 1.000 has two readings."""
+    number = parse_decimal(text)
+    decimals = text.strip().partition(".")[2]
+    if number != number.to_integral_value() or len(decimals) > 2:
+        raise Unspeakable("this is no whole number: write digits alone, such as 1234")
+    return int(number)
 
 
 def _whole(number: object, what: str) -> None:

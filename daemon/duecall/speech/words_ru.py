@@ -1,18 +1,28 @@
-"""Russian: values to words. Numerals by num2words; genders and the three plural forms are ours.
+"""Russian: values to words.
 
-Sums stand in the nominative, so templates should ask for it: "Сумма долга: {{ balance }}".
+Sums stand in the nominative where the template asks for no other case ("Сумма долга:
+{{ balance }}"), days of the calendar in the genitive of "when" ("девятнадцатого апреля").
 """
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 
-from num2words import num2words
-
 from duecall.core.money import exponent
+from duecall.speech import numerals_ru as n
 from duecall.speech.faults import Unspeakable
-from duecall.speech.values import Money, decimal_parts
+from duecall.speech.grammar import Case, Gender
+from duecall.speech.values import (
+    Count,
+    Day,
+    DaysCount,
+    Inflected,
+    Money,
+    Ordinal,
+    Percent,
+    TimeOfDay,
+    decimal_parts,
+)
 
 DIGIT_WORDS = (
     "ноль",
@@ -29,6 +39,7 @@ DIGIT_WORDS = (
 GROUP_PAUSE = ", "
 DIGIT_GAP = " "
 PLUS = "плюс"
+LETTERS: dict[str, str] = {}
 PHONE_GROUPS = {
     6: (2, 2, 2),
     7: (3, 2, 2),
@@ -51,75 +62,93 @@ _MONTHS = (
     "ноября",
     "декабря",
 )
-# one, two to four, five and more
-Forms = tuple[str, str, str]
-_RUBLE: Forms = ("рубль", "рубля", "рублей")
-_KOPECK: Forms = ("копейка", "копейки", "копеек")
-_CURRENCIES: dict[str, tuple[Forms, Forms, bool]] = {  # major, minor, minor is feminine
-    "RUB": (_RUBLE, _KOPECK, True),
-    "USD": (("доллар", "доллара", "долларов"), ("цент", "цента", "центов"), False),
-    "EUR": (("евро", "евро", "евро"), ("евроцент", "евроцента", "евроцентов"), False),
-    "CNY": (("юань", "юаня", "юаней"), ("фэнь", "фэня", "фэней"), False),
-    "VND": (("донг", "донга", "донгов"), ("", "", ""), False),
+_NEAR = {-2: "позавчера", -1: "вчера", 0: "сегодня", 1: "завтра", 2: "послезавтра"}
+_CURRENCIES: dict[str, tuple[n.Noun, n.Noun | None]] = {  # major, minor
+    "RUB": (n.RUBLE, n.KOPECK),
+    "USD": (n.DOLLAR, n.CENT),
+    "EUR": (n.EURO, n.EURO_CENT),
+    "CNY": (n.YUAN, n.FEN),
+    "VND": (n.DONG, None),
 }
-_DAY: Forms = ("день", "дня", "дней")
-_PERCENT: Forms = ("процент", "процента", "процентов")
 _DENOMINATORS = ("десят", "сот", "тысячн", "десятитысячн", "стотысячн", "миллионн")
 
 
-def integer(number: int, *, feminine: bool = False) -> str:
-    """feminine: одна, две. num2words 0.5.14 also bends "миллион" then, so it sees the end only."""
-    if not feminine or abs(number) < 1000:
-        return str(num2words(number, lang="ru", gender="f" if feminine else "m"))
-    sign = "минус " if number < 0 else ""
-    head, tail = divmod(abs(number), 1000)
-    words = str(num2words(head * 1000, lang="ru"))
-    return sign + (f"{words} {integer(tail, feminine=True)}" if tail else words)
+def integer(number: int, case: Case = "nominative", gender: Gender = "masculine") -> str:
+    return _sign(number) + n.cardinal(abs(number), case, gender)
 
 
-def plural(number: int, forms: Forms) -> str:
-    """The form that goes with the number: 1 рубль, 2 рубля, 5 рублей, 11 рублей, 21 рубль."""
-    last_two = abs(number) % 100
-    last = last_two % 10
-    if 11 <= last_two <= 14 or last == 0 or last >= 5:
-        return forms[2]
-    return forms[0] if last == 1 else forms[1]
+def ordinal(number: int, case: Case = "nominative", gender: Gender = "masculine") -> str:
+    return n.ordinal(number, case, gender)
 
 
-def money(value: Money) -> str:
+def money(value: Money, case: Case = "nominative") -> str:
+    """2101 RUB -> двадцать один рубль одна копейка; genitive: двадцати одного рубля …"""
     if value.currency not in _CURRENCIES:
         raise Unspeakable(f"no Russian words for {value.currency}")
-    major_forms, minor_forms, feminine = _CURRENCIES[value.currency]
+    major_noun, minor_noun = _CURRENCIES[value.currency]
     major, minor = divmod(abs(value.minor), 10 ** exponent(value.currency))
-    words = ["минус"] if value.minor < 0 else []
+    words = []
     if major or not minor:
-        words += [integer(major), plural(major, major_forms)]
-    if minor:
-        words += [integer(minor, feminine=feminine), plural(minor, minor_forms)]
-    return " ".join(words)
+        words.append(n.counted(major, major_noun, case))
+    if minor and minor_noun is not None:
+        words.append(n.counted(minor, minor_noun, case))
+    return _sign(value.minor) + " ".join(words)
 
 
-def day(value: date) -> str:
+def day(value: Day, case: Case = "genitive") -> str:
     """2025-04-19 -> девятнадцатого апреля две тысячи двадцать пятого года (genitive: "when")."""
-    day_word = num2words(value.day, lang="ru", to="ordinal", case="g", gender="n")
-    year_word = num2words(value.year, lang="ru", to="ordinal", case="g", gender="m")
-    return f"{day_word} {_MONTHS[value.month - 1]} {year_word} года"
+    near = value.days_from_today
+    if near is not None:
+        return _NEAR[near]
+    words = f"{n.ordinal(value.date.day, case, 'neuter')} {_MONTHS[value.date.month - 1]}"
+    if not value.with_year:
+        return words
+    return f"{words} {n.ordinal(value.date.year, 'genitive')} года"
 
 
-def days(number: int) -> str:
-    return f"{integer(number)} {plural(number, _DAY)}"
+def time(value: TimeOfDay, case: Case = "nominative") -> str:
+    """14:30 -> четырнадцать часов тридцать минут; 9:00 -> девять часов."""
+    words = n.counted(value.hour, n.HOUR, case)
+    return f"{words} {n.counted(value.minute, n.MINUTE, case)}" if value.minute else words
 
 
-def percent(value: Decimal) -> str:
-    """18.5 -> восемнадцать целых пять десятых процента; 21 -> двадцать один процент."""
+def days(number: int, case: Case = "nominative") -> str:
+    return _sign(number) + n.counted(abs(number), n.DAY, case)
+
+
+def percent(value: Decimal, *, yearly: bool = False, case: Case = "nominative") -> str:
+    """18.5 -> восемнадцать целых пять десятых процента; yearly: … процента годовых."""
     negative, whole, decimals = decimal_parts(value)
-    sign = "минус " if negative else ""
-    if not decimals:
-        return f"{sign}{integer(whole)} {plural(whole, _PERCENT)}"
-    parts = int(decimals)
-    whole_word = "целая" if plural(whole, _PERCENT) == _PERCENT[0] else "целых"
-    ending = "ая" if plural(parts, _PERCENT) == _PERCENT[0] else "ых"
-    return (
-        f"{sign}{integer(whole, feminine=True)} {whole_word} "
-        f"{integer(parts, feminine=True)} {_DENOMINATORS[len(decimals) - 1]}{ending} процента"
-    )
+    if decimals:
+        parts = int(decimals)
+        words = (
+            f"{n.cardinal(whole, case, 'feminine')} {n.beside_number('цел', whole, case)} "
+            f"{n.cardinal(parts, case, 'feminine')} "
+            f"{n.beside_number(_DENOMINATORS[len(decimals) - 1], parts, case)} процента"
+        )
+    else:
+        words = n.counted(whole, n.PERCENT, case)
+    return ("минус " if negative else "") + words + (" годовых" if yearly else "")
+
+
+def inflected(form: Inflected) -> str:
+    """The value in the case and gender that the template asks for."""
+    value, case = form.value, form.case
+    if isinstance(value, Money):
+        return money(value, case)
+    if isinstance(value, Day):
+        return day(value, case)
+    if isinstance(value, TimeOfDay):
+        return time(value, case)
+    if isinstance(value, DaysCount):
+        return days(value.days, case)
+    if isinstance(value, Count):
+        return integer(value.number, case, form.gender)
+    if isinstance(value, Ordinal):
+        return ordinal(value.number, case, form.gender)
+    assert isinstance(value, Percent)
+    return percent(value.value, yearly=value.yearly, case=case)
+
+
+def _sign(number: int) -> str:
+    return "минус " if number < 0 else ""

@@ -1,22 +1,28 @@
-"""Mandarin: values to words. Own reader: cn2an 0.5.24 drops a 零 (两亿一千 for 200001000)."""
+"""Mandarin: values to words. Own reader: cn2an 0.5.24 drops a 零 (两亿一千 for 200001000).
+
+两 stands before measure words, and at the head of a number before 千, 万 and 亿; 二 in ordinals,
+before 十, and here before 百 (两百 is as right). 幺 is 1 where digits are read one by one. 零
+stands once for any run of places left out. Sources: tests/speech/test_golden_grammar.py.
+"""
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 
 from duecall.core.money import exponent
 from duecall.speech.faults import Unspeakable
-from duecall.speech.values import Money, decimal_parts
+from duecall.speech.values import Day, Money, TimeOfDay, decimal_parts
 
 # Read out one by one, 1 is 幺 (it cannot be mistaken for 七); in dates and decimals it is 一.
 DIGIT_WORDS = ("零", "幺", "二", "三", "四", "五", "六", "七", "八", "九")
 GROUP_PAUSE = "，"
 DIGIT_GAP = ""
 PLUS = "加"
+LETTERS: dict[str, str] = {}
 PHONE_GROUPS = {7: (3, 4), 8: (4, 4), 10: (3, 3, 4), 11: (3, 4, 4), 12: (4, 4, 4)}
 
 _PLAIN_DIGITS = "零一二三四五六七八九"
+_NEAR = {-2: "前天", -1: "昨天", 0: "今天", 1: "明天", 2: "后天"}
 _CURRENCIES = {  # major, minor; the yuan has two small units and is read in money()
     "CNY": ("元", ""),
     "USD": ("美元", "美分"),
@@ -55,20 +61,37 @@ def money(value: Money) -> str:
     return words
 
 
-def day(value: date) -> str:
+def ordinal(number: int) -> str:
+    """2 -> 第二."""
+    return "第" + integer(number)
+
+
+def day(value: Day) -> str:
     """2025-04-19 -> 二零二五年四月十九日."""
-    year = "".join(_PLAIN_DIGITS[int(digit)] for digit in str(value.year))
-    return f"{year}年{integer(value.month)}月{integer(value.day)}日"
+    near = value.days_from_today
+    if near is not None:
+        return _NEAR[near]
+    year = "".join(_PLAIN_DIGITS[int(digit)] for digit in str(value.date.year))
+    words = f"{integer(value.date.month)}月{integer(value.date.day)}日"
+    return f"{year}年{words}" if value.with_year else words
+
+
+def time(value: TimeOfDay) -> str:
+    """14:30 -> 十四点三十分; 9:05 -> 九点零五分; 2:00 -> 两点; 0:00 -> 零点."""
+    words = counted(value.hour) + "点"
+    if value.minute:
+        words += ("零" if value.minute < 10 else "") + integer(value.minute) + "分"
+    return words
 
 
 def days(number: int) -> str:
     return counted(number) + "天"
 
 
-def percent(value: Decimal) -> str:
-    """18.5 -> 百分之十八点五."""
+def percent(value: Decimal, *, yearly: bool = False) -> str:
+    """18.5 -> 百分之十八点五; yearly: 年利率百分之十八点五."""
     negative, whole, decimals = decimal_parts(value)
-    words = ("负" if negative else "") + "百分之" + integer(whole)
+    words = ("年利率" if yearly else "") + ("负" if negative else "") + "百分之" + integer(whole)
     if decimals:
         words += "点" + "".join(_PLAIN_DIGITS[int(digit)] for digit in decimals)
     return words
