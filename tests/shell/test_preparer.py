@@ -184,3 +184,20 @@ def test_a_changed_campaign_speaks_its_new_words(preparer: Preparer) -> None:
     one = row()
     assert preparer.text(campaign("một"), one.contact, one.account) == "một"
     assert preparer.text(campaign("hai"), one.contact, one.account) == "hai"
+
+
+def test_the_region_of_the_voice_decides_the_words_of_numbers(tmp_path: Path) -> None:
+    """docs/speech.md, Regions of Vietnamese."""
+    said = {}
+    for region in ("", "north", "south"):
+        text = "Quý khách còn nợ {{ balance }}."
+        chosen = building.campaign(message=[{"text": text}], voice={"region": region})
+        account = building.target().account
+        account = replace(account, balance_minor=105_000)
+        preparer = Preparer(building.site(folders={"tts_cache": str(tmp_path)}))
+        said[region] = preparer.text(chosen, building.target().contact, account)
+    assert "nghìn" in said[""]
+    assert "nghìn" in said["north"]
+    assert "linh" in said["north"]
+    assert "ngàn" in said["south"]
+    assert "lẻ" in said["south"]

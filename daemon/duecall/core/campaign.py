@@ -142,6 +142,7 @@ class Voice(Model):
     name: str = ""  # empty: the engine's best for the language
     words_per_minute: Annotated[int, Field(ge=80, le=300)] = 150
     pitch: Annotated[int, Field(ge=0, le=99)] = 50
+    region: Literal["", "north", "south"] = ""  # whose words numbers are said in; Vietnamese only
 
 
 class Say(Model):
@@ -284,6 +285,9 @@ class Campaign(Model):
                 allowed = f"an id of its own, and not {MESSAGE_STEP}"
                 problems.append((("questions", number, "id"), problem, allowed))
             seen.add(question.id)
+        if self.voice.region and self.language != "vi":
+            problem = f"numbers have no regional words in {self.language!r}"
+            problems.append((("voice", "region"), problem, "only with `language: vi`"))
         refuse("Campaign", problems)
         return self
 

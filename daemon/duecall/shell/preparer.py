@@ -255,7 +255,12 @@ class Preparer:
         return words
 
     def _compile(self, campaign: Campaign) -> _Words:
-        book = PromptBook(Path(self._site.folders.tts_cache), campaign.language, campaign.voice)
+        book = PromptBook(
+            Path(self._site.folders.tts_cache),
+            campaign.language,
+            campaign.voice,
+            region=campaign.voice.region,
+        )
         # Paths in a loaded campaign are absolute: the folder says nothing.
         parts = {says: parts_of(says, Path("/"), campaign.language) for says in _all_says(campaign)}
         used = {
