@@ -74,6 +74,7 @@ def test_the_rules_are_noted_and_the_past_is_asked_for_as_far_as_they_look() -> 
     assert [rule.id for rule in noted.rules.pack.caps] == ["t.day"]
     horizon = world.of(c.LoadTargets)[0].horizon
     assert horizon.account is None
+    assert not horizon.answered
     for since in (horizon.number, horizon.contact):
         assert since is not None
         assert since <= to_us(NOW) - DAY_US
@@ -221,6 +222,21 @@ def test_the_abandonment_bound_by_the_stores_sums_and_by_our_own_calls() -> None
     assert run.check(targets[1], targets[1].known, NOW) != run.check(
         targets[1], targets[1].known, NOW + timedelta(days=1)
     ), "the next day begins anew"
+
+
+def test_what_another_daemon_has_abandoned_is_known_after_the_commit() -> None:
+    world = World()
+    world.tell(e.CampaignStarted, building.campaign(rules=BOUND))
+    world.tell(e.SwitchUp, frozenset())
+    world.tell(e.TargetsLoaded, "overdue", (target(1),), answered=((TODAY, 40, 0),))
+    (saved,) = world.of(c.SaveAttempt)
+    assert saved.horizon.answered
+    now_known = replace(known(), answered=((TODAY, 39, 2),))
+    world.tell(e.AttemptSaved, saved.attempt.id, now_known)
+    world.tick(1)
+    assert world.of(c.Originate) == []
+    (unsent,) = world.of(c.SaveOutcome)
+    assert unsent.reason == "t.lost: 2 of 40 live answers abandoned, the bound is 3.0%"
 
 
 def test_what_a_call_was_for_the_caps() -> None:

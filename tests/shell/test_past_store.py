@@ -163,6 +163,12 @@ def test_answered_and_abandoned_calls_by_day(tmp_path: Path) -> None:
     for target, bits in zip(targets, events, strict=True):
         store.apply([outcome(attempt(target), call_events=bits, day=day)])
     assert claim(store).answered == ((day, 2, 1),)
+    store.import_rows(NAME, [row(7)])
+    store.rank(NAME)
+    bounded = replace(DAY, answered=True)
+    (target,) = claim(store).rows
+    (told,) = store.apply([save(target, bounded)]).known.values()
+    assert told.answered == ((day, 2, 1),)
     store.close()
     assert claim(open_store(tmp_path)).answered == ((day, 2, 1),)
 

@@ -99,6 +99,12 @@ class CampaignRun:
             live, lost = counts.get(day, (0, 0))
             counts[day] = live + 1, lost + abandoned
 
+    def learn(self, days: Iterable[tuple[date, int, int]]) -> None:
+        """Some of the store's sums, a moment ago: what other daemons did stands in them as well."""
+        for day, live, lost in days:
+            mine = self.by_day.get(day, (0, 0))
+            self.by_day[day] = max(mine[0], live), max(mine[1], lost)
+
     def have_answered(self, days: Iterable[tuple[date, int, int]]) -> None:
         """The store's sums, as they were when it was asked: all daemons' calls up to then."""
         self.by_day = {day: (live, lost) for day, live, lost in days}

@@ -241,6 +241,7 @@ class Dialer:
         call.stage = Stage.SAVED
         call.durable = event.at
         call.known = event.known
+        self.runs[call.campaign.name].learn(event.known.answered)
         call.line.unsaved.discard(event.attempt_id)
         call.line.to_send.append(event.attempt_id)
         if self.draining or call.withdrawn:

@@ -106,7 +106,13 @@ class Eligibility:
     def horizon(self, at: datetime) -> Horizon:
         """How far back the past of a target matters for calls from now on."""
         now_us = to_us(at)
-        return Horizon(**{kind: now_us - us for kind, us in self._reach_us.items() if us})
+        since = {kind: now_us - us for kind, us in self._reach_us.items() if us}
+        return Horizon(
+            since.get("number"),
+            since.get("contact"),
+            since.get("account"),
+            answered=bool(self.rules.pack.abandonment),
+        )
 
     def selects(self, target: Target, at: datetime) -> Verdict:
         """The campaign's own matters alone: does it want to call this target at all?"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, NamedTuple, Protocol
 
 from duecall.core.call_events import ALL_EVENTS, CallKey, PastCall
@@ -81,12 +82,14 @@ class Snapshot:
 
     What a core without a database is given: with a target that was claimed, and afresh, without the
     attempt itself, when that was saved (core/call_events.History says why). read_us: when it was
-    read; calls that went on then end at that moment, of every class.
+    read; calls that went on then end at that moment, of every class. answered: after a commit, the
+    campaign's (day, answered calls, abandoned ones) of the latest days.
     """
 
     calls: Mapping[CallKey, tuple[PastCall, ...]]
     stops: tuple[Stop, ...] = ()
     read_us: int = _NEVER
+    answered: tuple[tuple[date, int, int], ...] = ()
 
     def since(self, key: CallKey, from_us: int) -> Sequence[PastCall]:
         """Of the calls read; KeyError for a key that was not."""
@@ -112,11 +115,12 @@ EMPTY = Snapshot({})
 @dataclass(frozen=True, slots=True)
 class Horizon:
     """How far back a Snapshot has to look, by kind of key: microseconds since 1970; None: not at
-    all, for no rule counts by it."""
+    all, for no rule counts by it. answered: whether answered calls are bounded."""
 
     number: int | None = None
     contact: int | None = None
     account: int | None = None
+    answered: bool = False
 
 
 NO_HORIZON = Horizon()

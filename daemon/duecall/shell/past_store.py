@@ -28,6 +28,7 @@ COLUMNS: dict[KeyKind, str] = {
     "contact": "contact_key",
     "account": "account_id",
 }
+DAYS_TOLD = 3  # after a commit: those that other daemons' calls may have changed since the claim
 DAYS_MAX = 800  # rows of the tally: a year of days, twice
 
 
@@ -133,11 +134,14 @@ class Known:
             groups.setdefault((attempt.target.campaign, horizon), []).append(attempt)
         for (name, horizon), some in groups.items():
             targets = [attempt.target for attempt in some]
-            snapshots = self.of(self._campaigns.key(name), targets, horizon, now_us)
+            campaign = self._campaigns.key(name)
+            snapshots = self.of(campaign, targets, horizon, now_us)
+            answered = self._past.answered(campaign.id) if horizon.answered else ()
             for attempt, snapshot in zip(some, snapshots, strict=True):
                 saved_us = to_us(attempt.at)
                 calls = {
                     key: without(past, saved_us, now_us) for key, past in snapshot.calls.items()
                 }
-                found[attempt.id] = Snapshot(calls, snapshot.stops, now_us)
+                latest = answered[-DAYS_TOLD:]
+                found[attempt.id] = Snapshot(calls, snapshot.stops, now_us, latest)
         return found

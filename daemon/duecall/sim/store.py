@@ -286,6 +286,7 @@ class Store:
             self.past.calls(target, horizon, now_us, without),
             self.stops.of(target, now_us),
             now_us,
+            self.past.answered(target.campaign)[-3:] if without and horizon.answered else (),
         )
 
     def _settle(self, command: c.SaveOutcome, daemon: str, answers: Answers) -> None:
