@@ -155,6 +155,8 @@ def called_too_early(log: Copy) -> None:
             back, back, attempt)  # fmt: skip
     sql = "UPDATE ledger SET at = at - ? WHERE kind = 'call' AND attempt_id = ?"
     log.run(sql, back, attempt)
+    log.run("UPDATE ledger SET body = json_set(body, '$.sent', json_extract(body, '$.sent') - ?)"
+            " WHERE kind = 'ended' AND attempt_id = ?", back, attempt)  # fmt: skip
     log.rehash()
 
 
@@ -246,7 +248,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Copy], None], Found]] = {
     "the head is removed": (head_removed, {("chain", "head")}),
     "an attempt is removed": (attempt_removed, {("books", "gone")}),
     "an attempt is put in": (attempt_put_in, {("books", "no-call")}),
-    "an attempt is moved": (attempt_moved_into_hours, {("books", "call")}),
+    "an attempt is moved": (attempt_moved_into_hours, {("books", "call"), ("books", "ended")}),
     "an opt-out becomes a busy line": (
         outcome_changed,
         {("books", "ended")},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -71,6 +72,8 @@ class Desk:
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
         options.setdefault("env", self.environment())
         options.setdefault("stderr", subprocess.PIPE)
+        # Whoever runs the tests in the background may have Ctrl-C ignored, also by its children.
+        options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         return subprocess.Popen(
             [*COMMAND, "--config", str(self.config), *map(str, arguments)],
             stdin=subprocess.DEVNULL,
