@@ -284,7 +284,7 @@ class Store:
     ) -> Snapshot:
         return Snapshot(
             self.past.calls(target, horizon, now_us, without),
-            self.stops.of(target, now_us),
+            self.stops.of(target, now_us - 86_400_000_000),  # the gate judges what has expired
             now_us,
             self.past.answered(target.campaign)[-3:] if without and horizon.answered else (),
         )
