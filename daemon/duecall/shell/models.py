@@ -7,7 +7,7 @@ distributed PostgreSQL would shard. What tells who a person is stands only in `s
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -25,7 +25,9 @@ from peewee import (
     TextField,
 )
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+from duecall.core.local_day import from_us as from_us
+from duecall.core.local_day import to_us as to_us
+
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -46,17 +48,6 @@ class CampaignState(str, Enum):
     PAUSED = "paused"
     STOPPED = "stopped"
     FINISHED = "finished"
-
-
-def to_us(at: datetime) -> int:
-    """Microseconds since 1970. ValueError for a naive datetime."""
-    if at.tzinfo is None:
-        raise ValueError("a naive datetime has no place in Duecall")
-    return (at - EPOCH) // MICROSECOND
-
-
-def from_us(us: int) -> datetime:
-    return EPOCH + timedelta(microseconds=us)
 
 
 def maybe_us(at: datetime | None) -> int | None:

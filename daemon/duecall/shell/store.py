@@ -46,8 +46,6 @@ from duecall.shell.target_store import TargetRow, TargetStore
 from duecall.shell.vault import Vault
 from duecall.shell.why_store import WhyStore
 
-DNC = "dnc"
-
 
 class Store:
     """url: as `database` in config.yaml. lender: name of the tenant. daemon: whose held targets and

@@ -16,7 +16,15 @@ from duecall.core.campaign import Campaign
 from duecall.core.site import Site
 from duecall.sim import rule_packs
 from duecall.sim.people import LATE, People
-from duecall.sim.setting import AGENTS, CAMPAIGNS, OUR_FAULT, PARK_GRACE_S, RETRIED, Setting
+from duecall.sim.setting import (
+    AGENTS,
+    CAMPAIGNS,
+    OUR_FAULT,
+    PARK_GRACE_S,
+    RETRIED,
+    Setting,
+    made_campaign,
+)
 from duecall.sim.truth import CampaignRules, Rules
 
 PACKS = ("vn", "ru", "cn", "us", "gb")
@@ -119,9 +127,14 @@ def version(setting: Setting, name: str, chance: random.Random) -> tuple[Campaig
     rests = LONG_RESTS if setting.law != "own" else SHORT_RESTS
     rules = setting.rules.campaigns[name]
     retries = tuple((outcome, chance.choice(rests), rules.times[outcome]) for outcome in RETRIED)
-    known, text = _campaign(
-        setting.law, name, rules.hours, rules.except_dates, rules.max_attempts, retries,
+    law = setting.law
+    known, text = made_campaign(
+        name, rules.hours, rules.except_dates, rules.max_attempts, retries,
         rules.ring_s, rules.max_call_s,
+        country="VN" if law == "own" else law.upper(),
+        zone=BOOKS[law],
+        caller_name="Bank",
+        pack_reason="rules of our own" if law == "own" else "",
     )  # fmt: skip
     return known.model_copy(), text
 
@@ -182,53 +195,3 @@ def _site(
     }
     name = pack_of(law)
     return Site.model_validate(raw).with_packs({name: rule_packs.in_use(name, day)})
-
-
-@lru_cache(maxsize=2_000)
-def _campaign(
-    law: str,
-    name: str,
-    hours: tuple[tuple[time, time], ...],
-    except_dates: tuple[date, ...],
-    max_attempts: int,
-    retries: tuple[tuple[str, int, int], ...],
-    ring_s: int,
-    max_call_s: int,
-) -> tuple[Campaign, str]:
-    raw: dict[str, Any] = {
-        "name": name,
-        "contacts": "contacts.csv",
-        "language": "vi",
-        "country": "VN" if law == "own" else law.upper(),
-        "currency": "VND",
-        "zone": BOOKS[law],
-        "calendar": {
-            "hours": [
-                {"from": f"{a:%H:%M}", "to": "24:00" if b == time(0) else f"{b:%H:%M}"}
-                for a, b in hours
-            ],
-            "except_dates": [day.isoformat() for day in except_dates],
-        },
-        "message": [{"text": "xin chao"}],
-        "keys": {
-            "1": {"do": "transfer", "to": "front-desk"},
-            "2": {"do": "promise", "days": 3},
-            "3": {"do": "claims_paid"},
-            "8": {"do": "hang_up"},
-            "9": {"do": "opt_out"},
-        },
-        "retry": {
-            "max_attempts": max_attempts,
-            "by_outcome": {
-                outcome: {"every": every_s, "times": times} for outcome, every_s, times in retries
-            },
-        },
-        "caller_id": "842412345678",
-        "caller_name": "Bank",
-        "trunk": "demo",
-        "ring": ring_s,
-        "max_call": max_call_s,
-    }
-    if law == "own":
-        raw["rules"] = {"pack": "none", "pack_reason": "rules of our own"}
-    return Campaign.model_validate(raw), json.dumps(raw)

@@ -116,7 +116,7 @@ def campaign(
     """A version of it: the hours and maxima as promised, the rests anew. Always an object of its
     own, as one that was read from a file: the dialer tells versions apart by that."""
     rests = (1_800, 7_200, 14_400) if everyday else (5, 60, 900)
-    known, text = _campaign(
+    known, text = made_campaign(
         name,
         rules.hours,
         rules.except_dates,
@@ -129,7 +129,7 @@ def campaign(
 
 
 @lru_cache(maxsize=2_000)
-def _campaign(
+def made_campaign(
     name: str,
     hours: tuple[tuple[time, time], ...],
     except_dates: tuple[date, ...],
@@ -137,17 +137,25 @@ def _campaign(
     retries: tuple[tuple[str, int, int], ...],
     ring_s: int,
     max_call_s: int,
+    country: str = "VN",
+    zone: str = "Asia/Ho_Chi_Minh",
+    caller_name: str = "",
+    pack_reason: str = "a world that is made up",
 ) -> tuple[Campaign, str]:
+    """The campaign and its text. hours: an end of 00:00 is midnight. pack_reason: why no country's
+    pack holds; empty where the country's does."""
     raw: dict[str, Any] = {
         "name": name,
         "contacts": "contacts.csv",
         "language": "vi",
-        "country": "VN",
-        "rules": {"pack": "none", "pack_reason": "a world that is made up"},
+        "country": country,
         "currency": "VND",
-        "zone": "Asia/Ho_Chi_Minh",
+        "zone": zone,
         "calendar": {
-            "hours": [{"from": f"{a:%H:%M}", "to": f"{b:%H:%M}"} for a, b in hours],
+            "hours": [
+                {"from": f"{a:%H:%M}", "to": "24:00" if b == time(0) else f"{b:%H:%M}"}
+                for a, b in hours
+            ],
             "except_dates": [day.isoformat() for day in except_dates],
         },
         "message": [{"text": "xin chao"}],
@@ -165,10 +173,13 @@ def _campaign(
             },
         },
         "caller_id": "842412345678",
+        "caller_name": caller_name,
         "trunk": "demo",
         "ring": ring_s,
         "max_call": max_call_s,
     }
+    if pack_reason:
+        raw["rules"] = {"pack": "none", "pack_reason": pack_reason}
     return Campaign.model_validate(raw), json.dumps(raw)
 
 
