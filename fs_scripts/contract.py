@@ -12,7 +12,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 VERSION = 1
@@ -102,7 +102,7 @@ class Brief:
     keys_folder: str = ""
 
     def encode(self) -> str:
-        return _pack({"v": VERSION, **asdict(self)}, BRIEF_MAX_BYTES)
+        return _pack(vars(self), BRIEF_MAX_BYTES)
 
     def sounds(self) -> Iterator[str]:
         """Every sound file that may be played, some of them more than once."""
@@ -158,11 +158,11 @@ class Result:
         return min(1.0, self.heard_ms / self.message_ms) if self.message_ms > 0 else 0.0
 
     def encode(self) -> str:
-        return _pack({"v": VERSION, **asdict(self)}, RESULT_MAX_BYTES)
+        return _pack(vars(self), RESULT_MAX_BYTES)
 
     def as_json(self) -> bytes:
         """The same, for a file."""
-        return _dump({"v": VERSION, **asdict(self)}, RESULT_MAX_BYTES)
+        return _dump(vars(self), RESULT_MAX_BYTES)
 
     @classmethod
     def decode(cls, text: str) -> Result:
@@ -229,7 +229,9 @@ def _pack(value: dict[str, Any], limit: int) -> str:
 
 
 def _dump(value: dict[str, Any], limit: int) -> bytes:
-    data = json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    """value: the fields of a dataclass; `vars` makes those within it into fields as well."""
+    value = {"v": VERSION, **value}
+    data = json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=vars).encode("ascii")
     if len(data) > limit:
         raise ContractError(f"{len(data)} bytes of JSON, at most {limit}")
     return data

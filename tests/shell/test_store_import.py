@@ -224,3 +224,11 @@ def test_file_is_for_its_owner_only(tmp_path: Path) -> None:
     for path in tmp_path.glob("duecall.db*"):
         assert path.stat().st_mode & 0o077 == 0, path
     store.close()
+
+
+def test_a_fault_among_many_rows_is_of_the_same_kind_as_in_one(tmp_path: Path) -> None:
+    database = loaded(tmp_path, 1)._database
+    sql = "INSERT INTO news (lender_id, seq, kind, name) VALUES (?, 1000, 'number', '')"
+    lender = database.run("SELECT id FROM lender").fetchone()
+    with pytest.raises(IntegrityError), database.writing():
+        database.run_many(sql, [lender, lender])

@@ -23,6 +23,7 @@ from duecall.cli.prompts import make_prompts
 from duecall.cli.status_view import status_view
 from duecall.shell import config_file, control
 from duecall.shell.campaign_files import campaign_file, campaign_name
+from duecall.shell.garbage import collect_seldom
 from duecall.shell.operator import Operator
 from duecall.shell.service import Service, own_daemon_id
 
@@ -74,6 +75,7 @@ def run(context: Context, drain: int, log_file: Path | None, verbose: bool) -> N
         else:
             service.stop()
 
+    collect_seldom()
     gevent.signal_handler(signal.SIGTERM, asked_to_stop)
     gevent.signal_handler(signal.SIGINT, asked_to_stop)
     try:

@@ -170,14 +170,14 @@ class Database:
         self.count(lender, campaign, "target", new.value, n)
 
     def _write_tally(self) -> None:
-        for (lender, campaign, kind, name), n in sorted(self.tally.items()):
-            if n:
-                self.run(
-                    "INSERT INTO tally (lender_id, campaign_id, kind, name, shard, n)"
-                    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (campaign_id, kind, name, shard)"
-                    " DO UPDATE SET n = tally.n + excluded.n",
-                    (lender, campaign, kind, name, self.shard, n),
-                )
+        rows = [(*key, self.shard, n) for key, n in sorted(self.tally.items()) if n]
+        if rows:
+            self.run_many(
+                "INSERT INTO tally (lender_id, campaign_id, kind, name, shard, n)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (campaign_id, kind, name, shard)"
+                " DO UPDATE SET n = tally.n + excluded.n",
+                rows,
+            )
 
     # ---- news for the other daemons, and for this one of what commands write
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import peewee
 from peewee import DatabaseError, OperationalError, SqliteDatabase
 
 from duecall.shell import migrations
@@ -73,7 +74,8 @@ class SqliteFile(Database):
         return self._execute(sql, parameters)
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        cast(Any, self.db).cursor().executemany(sql, rows)
+        with cast(Any, peewee).__exception_wrapper__:
+            cast(Any, self.db).cursor().executemany(sql, rows)
 
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[None]:

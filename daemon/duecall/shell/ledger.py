@@ -12,9 +12,10 @@ Kinds and their bodies: docs/compliance.md. No name, number or contract stands i
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from duecall.shell.database import Database
 from duecall.shell.vault import Vault
@@ -96,4 +97,4 @@ def entry_text(
 
 def canonical(body: Mapping[str, Any]) -> str:
     """One spelling for one content."""
-    return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()

@@ -55,10 +55,8 @@ FIND = """SELECT s.key, s.campaign_id, s.kind, s.expires_at, s.source, k.name FR
 # Each key by itself, for a look at the index each.
 _HOLDS = """SELECT expires_at FROM stop WHERE lender_id = ? AND key_kind = '{}' AND key IN ({})
     AND campaign_id IN (0, ?) AND (expires_at IS NULL OR expires_at > ?)"""
-HOLDING = " UNION ALL ".join(
-    _HOLDS.format(kind, marks("?" * count))
-    for kind, count in (("number", 1), ("contact", 1), ("account", 1), ("prefix", PREFIX_DIGITS))
-)
+HOLDING = " UNION ALL ".join(_HOLDS.format(kind, "?") for kind in ("number", "contact", "account"))
+HOLDING_OR_PREFIX = f"{HOLDING} UNION ALL {_HOLDS.format('prefix', marks('?' * PREFIX_DIGITS))}"
 STOPPED_FOR_EVER = """SELECT key, kind FROM stop WHERE lender_id = ? AND key_kind = 'number'
     AND key IN ({}) AND campaign_id = 0 AND expires_at IS NULL ORDER BY id DESC"""
 ALL = """SELECT s.id, s.key_kind, s.key, s.campaign_id, s.kind, s.expires_at, s.sealed, s.source,
@@ -157,12 +155,15 @@ class StopStore:
     def holding(self, call: StopKeys, at_us: int) -> bool | None:
         """None: nothing stops this call at that moment. True: something does for ever, False: for
         a while."""
-        prefixes = prefixes_of(call.phone)
-        prefixes += [""] * (PREFIX_DIGITS - len(prefixes))
+        sql, asked = HOLDING, [[call.number], [call.contact], [call.account]]
+        if self._has_prefixes():
+            prefixes = prefixes_of(call.phone)
+            asked.append(prefixes + [""] * (PREFIX_DIGITS - len(prefixes)))
+            sql = HOLDING_OR_PREFIX
         values: list[Any] = []
-        for keys in ([call.number], [call.contact], [call.account], prefixes):
+        for keys in asked:
             values += (self._lender, *keys, call.campaign, at_us)
-        rows = self._database.run(HOLDING, values).fetchall()
+        rows = self._database.run(sql, values).fetchall()
         return any(expires_at is None for (expires_at,) in rows) if rows else None
 
     def stopped_for_ever(self, numbers: Sequence[str]) -> dict[str, str]:

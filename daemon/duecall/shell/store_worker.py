@@ -28,7 +28,7 @@ BATCH_MAX = 500
 RETRY_S = 1.0
 CLOSE_S = 10.0
 SLOW_S = 5.0  # a batch that takes longer is told as trouble: a frozen server says nothing
-GATHER_S = 0.005  # a batch waits so long for company: each costs a turn of threads and an fsync
+GATHER_S = 0.015  # a batch waits so long for company: each costs a turn of threads and an fsync
 DROPPED = "the store cannot carry this out; see the log"
 
 
