@@ -1,4 +1,4 @@
-"""docs/compliance.md tells of every kind of entry in the ledger, and of every law proved."""
+"""docs/rules.md tells of every kind of entry in the ledger, and of every law proved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/compliance.md tells of every pack, level, section and event, and its example loads."""
+"""docs/compliance.md and docs/rules.md: every pack, level, section and event; the example loads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from duecall.core.rule_merge import RuleChanges, merge
 from duecall.core.rule_pack import SECTIONS, Level
 from duecall.shell.rule_packs import find_pack, load_pack, pack_names
 
-DOC = (Path(__file__).resolve().parents[2] / "docs" / "compliance.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+OFFICERS = (DOCS / "compliance.md").read_text(encoding="utf-8")
+DOC = OFFICERS + (DOCS / "rules.md").read_text(encoding="utf-8")
+TWO_PAGES = 1_100  # words
 
 
 def first_column(marker: str) -> list[str]:
@@ -52,3 +55,7 @@ def test_the_example_loads_and_does_what_is_said() -> None:
         ("added", "own.gap"),
         ("days", ""),
     ]
+
+
+def test_the_officers_page_is_two_pages() -> None:
+    assert len(OFFICERS.split()) <= TWO_PAGES

@@ -79,7 +79,7 @@ def test_a_call_and_its_end_are_told_without_a_name_or_number(tmp_path: Path) ->
 
 
 def test_the_hashes_by_hand(tmp_path: Path) -> None:
-    """As docs/compliance.md tells it; the key is the first part of the key file."""
+    """As docs/rules.md tells it; the key is the first part of the key file."""
     import base64
 
     store = loaded(tmp_path, 2)

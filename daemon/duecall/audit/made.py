@@ -29,7 +29,7 @@ OUTCOMES = frozenset((*_ANSWERED, *_RANG, "busy", "invalid", "congestion", "tech
 
 
 def events_of(outcome: str, *, rang: bool, heard_ms: int) -> int:
-    """The classes of a call, by docs/compliance.md; one without a known end is of all."""
+    """The classes of a call, by docs/rules.md; one without a known end is of all."""
     return _events(outcome, rang, heard_ms > 0)
 
 

@@ -1,7 +1,7 @@
 """Rules as the audit reads them, from any spelling: a pack's YAML (all text), a rule set's document
 or a change in the ledger (JSON). Equal rules are equal values, whatever they were spelled like.
 
-Written from the description of packs (docs/compliance.md), not from the code that judges by them.
+Written from the description of packs (docs/rules.md), not from the code that judges by them.
 """
 
 from __future__ import annotations

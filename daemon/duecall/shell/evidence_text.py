@@ -117,7 +117,7 @@ def summary_text(
         "- `attempts.csv`, `keys.csv`, `promises.csv`, `stops.csv`: the rows, times in UTC",
         "- `recordings/`: the calls that were recorded; their hashes are those of the ledger",
         "- `ledger.jsonl`: each decision with its place in the chain (`chain`, `seq`), its hash,",
-        "  and the hash before it (`prev`); docs/compliance.md says what the hash is of",
+        "  and the hash before it (`prev`); docs/rules.md says what the hash is of",
         "- `rules/`: the rules that the decisions name, and the campaign files, by their SHA-256",
         "- `SHA256SUMS`: of all files here; check with `sha256sum --check SHA256SUMS`",
         "",

@@ -6,7 +6,7 @@ change an entry nor take one out or put one in unseen. Entries are written at th
 transaction whose decisions they tell of: both are durable, or neither. `duecall audit` verifies all
 of it, by code of its own.
 
-Kinds and their bodies: docs/compliance.md. No name, number or contract stands in them in clear.
+Kinds and their bodies: docs/rules.md. No name, number or contract stands in them in clear.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the ledger says of a decision: bodies of its entries, without personal data in clear.
 
-docs/compliance.md tells what each field is; `duecall audit` reads them by code of its own.
+docs/rules.md tells what each field is; `duecall audit` reads them by code of its own.
 """
 
 from __future__ import annotations
