@@ -1,4 +1,4 @@
-"""A folder of tampered logs, one each way: `duecall audit`, as an auditor types it, fails on each."""
+"""A folder of tampered logs, each in one way: `duecall audit`, as typed, fails on all of them."""
 
 from __future__ import annotations
 
