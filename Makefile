@@ -39,8 +39,8 @@ bench: setup ## calls a second through the daemon, beside the raw limit of the s
 chaos: setup ## daemon, switch, link and database die at random in mid-campaign; ARGS=--help lists what can be set
 	@$(BIN)/python -m tests.chaos $(MEASURED) $(ARGS)
 
-sim: setup ## stories of daemons in a bad world, judged by the laws; SEEDS=10000 is the long form
-	@$(BIN)/python -m duecall.sim --seeds $(SEEDS) --jobs 2
+sim: setup ## stories of daemons in a bad world, judged by laws and audit; SEEDS=2000 CONTACTS=400: a million attempts
+	@$(BIN)/python -m duecall.sim --seeds $(SEEDS) $(if $(CONTACTS),--contacts $(CONTACTS)) --jobs 2
 
 soak: setup ## 450 calls a minute with a 15-second message for 10 minutes
 	@$(BIN)/python benchmarks/soak.py $(MEASURED)

@@ -2,7 +2,7 @@
 
 Requests: {"do": "status"} · {"do": "start", "file": PATH, "paused": bool} ·
 {"do": "pause" | "resume" | "stop", "campaign": NAME} · {"do": "imported", "campaign": NAME} ·
-{"do": "keys"}
+{"do": "keys"} · {"do": "add_stop" | "lift_stop", …}: shell/stop_requests.py
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from duecall.shell.clock import now
 from duecall.shell.config_file import ConfigFaults, load_campaign
 from duecall.shell.control import ControlError
 from duecall.shell.service import Service
-from duecall.shell.store import StatusCounts, StoreError
+from duecall.shell.stop_requests import add_stop, lift_stop
+from duecall.shell.store import StatusCounts, Store, StoreError
 
 log = logging.getLogger(__name__)
 COUNT_S = 5.0  # so long a status waits for the database
@@ -47,6 +48,8 @@ class Operator:
             "resume": self._change,
             "stop": self._change,
             "keys": self._keys,
+            "add_stop": lambda request: self._stored(add_stop, request),
+            "lift_stop": lambda request: self._stored(lift_stop, request),
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +65,11 @@ class Operator:
     def _keys(self, _request: dict[str, Any]) -> dict[str, Any]:
         """Ids of the keys that the daemon knows; the one first that it seals with."""
         return {"keys": list(self._service.key_ids())}
+
+    def _stored(
+        self, do: Callable[[Store, dict[str, Any]], dict[str, Any]], request: dict[str, Any]
+    ) -> dict[str, Any]:
+        return self._service.worker.call(lambda store: do(store, request))
 
     def _start(self, request: dict[str, Any]) -> dict[str, Any]:
         path = Path(str(request.get("file")))

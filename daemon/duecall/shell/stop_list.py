@@ -30,7 +30,7 @@ from duecall.shell.stop_store import (
     StopStore,
     StoredStop,
 )
-from duecall.shell.vault import Vault
+from duecall.shell.vault import Vault, VaultError
 
 What = Literal["number", "prefix", "contract", "person"]
 KEY_KINDS: dict[What, KeyKind] = {
@@ -120,6 +120,18 @@ class StopList:
                 return self._stops.add(stop, to_us(at))
 
         return self._database.repeated(write)
+
+    def number_of(self, attempt_id: str) -> str:
+        """E.164, of the callee of this attempt. StopError where there is none."""
+        sql = "SELECT sealed FROM attempt WHERE id = ? AND lender_id = ?"
+        found = self._database.run(sql, (attempt_id, self._lender)).fetchone()
+        if found is None:
+            raise StopError("there is no attempt of this id", "name the number itself")
+        try:
+            return self._vault.open(bytes(found[0]), f"attempt:{attempt_id}").decode()
+        except VaultError:
+            remedy = "its contact may have been forgotten; name the number itself"
+            raise StopError("the number of this attempt cannot be read", remedy) from None
 
     def find(self, named: Named) -> list[StoredStop]:
         """Those of what is named, of that campaign; of every kind where `kind` is empty."""
