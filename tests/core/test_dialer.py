@@ -376,8 +376,8 @@ def test_an_opt_out_reaches_the_hopper() -> None:
     )
     world.start([building.target(1), building.target(2)])
     world.tell(e.NumberStopped, "hash-2")
-    assert [command.target.id for command in world.of(c.DeferTarget)] == [2]
-    assert world.of(c.DeferTarget)[0].until is None
+    assert [command.target_ids for command in world.of(c.ReleaseTargets)] == [(2,)]
+    assert [target.id for target in world.dialer.runs["overdue"].hopper] == []
 
 
 def test_a_campaign_with_nothing_left_is_finished_once() -> None:

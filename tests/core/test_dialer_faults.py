@@ -158,7 +158,11 @@ def test_an_opt_out_reaches_attempts_that_are_saved_and_not_sent() -> None:
     world.tell(e.SwitchUp, frozenset())
     world.tick(1)
     assert world.of(c.Originate) == []
-    assert [command.next_due for command in world.of(c.SaveOutcome)] == [None, None]
+    settled = world.of(c.SaveOutcome)
+    assert [command.ending.cause for command in settled] == ["NOT_SENT", "NOT_SENT"]
+    assert all(command.next_due for command in settled), (
+        "the gate looks whether the stop still holds"
+    )
 
 
 def test_what_waited_long_for_the_switch_goes_back_through_the_store() -> None:

@@ -23,6 +23,7 @@ from duecall.shell.stop_list import Named, StopError, What
 from duecall.shell.stop_store import NUMBER_STOPPED, StopKeys, prefixes_of, scope_of
 from duecall.shell.store import Store, TargetRow
 from duecall.shell.vault import Vault
+from fs_scripts.contract import Brief
 from tests.core.rule_world import HANOI, gate_of, plain_pack, words
 from tests.shell.store_world import (
     NAME,
@@ -503,3 +504,17 @@ def test_nothing_of_a_stop_stands_in_the_clear(tmp_path: Path) -> None:
     for key, sealed, *_ in rows:
         for secret in (row(1).contact.phone[1:], row(1).account.contract_number):
             assert secret not in key and secret.encode() not in bytes(sealed)
+
+
+@pytest.mark.parametrize("lifted", [False, True])
+def test_a_refusal_by_a_stop_that_was_lifted_meanwhile_ends_nothing(
+    tmp_path: Path, lifted: bool
+) -> None:
+    store = loaded(tmp_path, 1)
+    (held,) = store.due_targets(NAME, NOON, 1)
+    add(store, "contract", 1, kind="dispute")
+    if lifted:
+        assert lift(store, "contract", 1, kind="dispute") == 1
+    target = held.as_target(Brief("", ()))
+    store.apply([c.DeferTarget(target, None, "stopped", "stop.dispute", "digest", NOON)], NOON)
+    assert targets(store) == ({"ready": 1} if lifted else {"done": 1})

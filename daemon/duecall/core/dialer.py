@@ -183,11 +183,14 @@ class Dialer:
                 self._reopen(run)
 
     def _on_number_stopped(self, event: e.NumberStopped) -> None:
-        stop = Denied("number is on the stop list", None)
-        for run in self.runs.values():
-            for target in [t for t in run.hopper if t.phone_hash == event.phone_hash]:
+        """The store has ended its targets by the stop's own commit. Whether it was lifted since is
+        seen when they are looked at again."""
+        stop = Denied("number is on the stop list", event.at.wall)
+        for name, run in self.runs.items():
+            stopped = [t for t in run.hopper if t.phone_hash == event.phone_hash]
+            for target in stopped:
                 run.hopper.remove(target)
-                self._defer(target, stop, event.at)
+            self._release(name, [target.id for target in stopped])
         for call in self.live.values():
             if call.attempt.target.phone_hash == event.phone_hash and call.stage < Stage.SENT:
                 call.withdrawn = stop

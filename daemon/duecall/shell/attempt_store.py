@@ -6,9 +6,10 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
-from duecall.core.attempt import Attempt, Stage
+from duecall.core.attempt import Attempt, Stage, Target
 from duecall.core.call_events import ABANDON, LIVE
 from duecall.core.commands import SaveOutcome, SaveStage
 from duecall.core.outcome import Outcome
@@ -153,6 +154,15 @@ class AttemptStore:
             return None if for_ever is None else STOPPED_FOR_NOW
         known = self._stops.stopped_for_ever([target.phone_hash])
         return NUMBER_STOPPED if known else STOPPED
+
+    def is_stopped(self, target: Target, at: datetime) -> bool:
+        """Whether any stop holds for it now, as this transaction sees them."""
+        sql = "SELECT campaign_id FROM target WHERE id = ? AND lender_id = ?"
+        found = self._database.run(sql, (target.id, self._lender)).fetchone()
+        keys = (target.phone_hash, target.contact_key, target.account_key, target.contact.phone)
+        return found is not None and (
+            self._stops.holding(StopKeys(*keys, found[0]), to_us(at)) is not None
+        )
 
     def judged_by(self, campaign: str, digest: str) -> None:
         """From here on its calls are judged by this version; a newer one may lie in the store."""

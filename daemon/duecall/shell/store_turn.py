@@ -167,6 +167,9 @@ class Turn:
     def _defer(self, command: c.DeferTarget, now: datetime) -> None:
         """Told in the ledger where it is news: no line a look for one who waits for morning."""
         target, before = command.target, self._targets.reason(command.target.id)
+        if command.rule.startswith("stop.") and not self._attempts.is_stopped(target, now):
+            self._targets.release([target.id])  # it was lifted between the look and this commit
+            return
         moved = self._targets.defer(target.id, command.until, command.reason)
         if moved and command.reason != before:
             at_us = to_us(command.at or now)
