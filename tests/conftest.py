@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,8 @@ from duecall.shell.freeswitch_layout import find_freeswitch, why_no_freeswitch
 from tests.postgres_server import PostgresServer, why_no_postgres
 
 KINDS = ("pocket", "freeswitch")
+# Hundreds of commands are started: none needs to compile our code anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 SLOW = ("e2e", "chaos", "freeswitch", "pocket_switch")  # folders; their calls take real time
 
 

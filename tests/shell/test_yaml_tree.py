@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from duecall.shell.config_faults import ConfigFaults, Spot
+from duecall.shell.rule_packs import SHIPPED
 from duecall.shell.yaml_tree import MAX_BYTES, MAX_NODES, Tree, dotted, read_tree
 
 TOO_MANY = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -121,3 +122,10 @@ def test_too_large_or_no_file(tmp_path: Path) -> None:
         read_tree(tmp_path)
     with pytest.raises(ConfigFaults, match="no such file"):
         read_tree(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_our_own_files_are_read_alike_by_both_readers(path: Path) -> None:
+    fast, slow = read_tree(path, ours=True), read_tree(path)
+    assert (fast.data, fast.keys, fast.values) == (slow.data, slow.keys, slow.values)
+    assert not fast.faults

@@ -76,7 +76,7 @@ def _kept(path: Path, _mtime_ns: int, _size: int) -> RulePack:
 
 
 def _read(path: Path) -> RulePack:
-    tree = read_tree(path)
+    tree = read_tree(path, ours=path.parent == SHIPPED)
     faults = list(tree.faults)
     if tree.data.get("jurisdiction") not in (None, path.stem):
         line, column = tree.spot(("jurisdiction",))
