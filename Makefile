@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
+COQUI := .venv-coqui
 SWITCH ?= pocket
 ONLY ?=
 SEEDS ?= 200
@@ -28,6 +29,13 @@ test-freeswitch: setup ## the tests on FreeSWITCH alone; fails where there is no
 	@$(BIN)/python tools/need_freeswitch.py
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -m freeswitch --switch freeswitch $(ONLY)
 
+test-coqui: $(COQUI)/.ready ## the Coqui voice, loaded and called with; installs 2 GB into .venv-coqui
+	@$(COQUI)/bin/python -m pytest tests/coqui $(ONLY)
+
+$(COQUI)/.ready: setup.cfg tools/prepare.sh tools/prepare_coqui.sh
+	@bash tools/prepare_coqui.sh $(COQUI)
+	@touch $@
+
 lint: setup ## style, types and the floors of the house
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -35,6 +43,7 @@ bench: setup ## calls a second through the daemon, beside the raw limit of the s
 	@$(BIN)/python benchmarks/dial_rate.py $(MEASURED)
 	@$(BIN)/python benchmarks/decide.py
 	@$(BIN)/python benchmarks/gate.py
+	@$(BIN)/python benchmarks/speech.py
 
 chaos: setup ## daemon, switch, link and database die at random in mid-campaign; ARGS=--help lists what can be set
 	@$(BIN)/python -m tests.chaos $(MEASURED) $(ARGS)
@@ -46,6 +55,6 @@ soak: setup ## 450 calls a minute with a 15-second message for 10 minutes
 	@$(BIN)/python benchmarks/soak.py $(MEASURED)
 
 clean: ## what was built; never campaigns, recordings or the database
-	rm -rf $(VENV) build daemon/*.egg-info *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(COQUI) build daemon/*.egg-info *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help setup demo test test-freeswitch lint bench chaos sim soak clean
+.PHONY: help setup demo test test-freeswitch test-coqui lint bench chaos sim soak clean

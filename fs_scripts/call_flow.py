@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fs_scripts.contract import (
@@ -28,6 +28,7 @@ from fs_scripts.contract import (
     Step,
     unsafe_sound,
 )
+from fs_scripts.spoken_answer import NOTHING, Heard
 
 CALL_MAX_MS = 86_400_000  # a day; FreeSWITCH takes 32-bit milliseconds
 KEYS_MAX = 100  # key presses remembered; who presses more is not answering
@@ -35,6 +36,7 @@ _UNFINISHED = "script did not finish"
 # What the callee decided with such a key must outlive the switch.
 DECIDING = frozenset({OPT_OUT, CLAIMS_PAID, PROMISE, TRANSFER})
 _STEP_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
+_SPOKEN = re.compile(r"[a-z0-9]{1,8}\Z")
 
 
 class Line(Protocol):
@@ -44,6 +46,7 @@ class Line(Protocol):
     def set(self, name: str, value: str | None) -> None: ...
     def play(self, sounds: Sequence[str]) -> None: ...
     def listen(self, wait_ms: int) -> str: ...
+    def listen_for_words(self, wait_ms: int, words: Mapping[str, str]) -> Heard: ...
     def play_and_listen(self, sounds: Sequence[str], wait_ms: int) -> str: ...
     def forget_keys(self) -> None: ...
     def limit_sound(self, limit_s: int | None) -> None: ...
@@ -117,58 +120,83 @@ class Dialogue:
         self._line.progress("step", step.id)
         self._line.forget_keys()  # what was pressed before was not meant for this
         repeats = step.repeats
-        key = self._say(step)
+        heard = self._say(step)
         while True:
-            action = step.keys.get(key)
-            if key:
-                self._pressed(key, step, meant=action is not None)
+            action = step.keys.get(heard.key)
+            if heard.key:
+                self._pressed(heard, step, meant=action is not None)
             if action is not None and action.do != REPEAT:
                 self._act(action, step)
                 return
             if action is not None:  # asked for it again: as often as the call's length allows
-                key = self._say(step, first=action.say)
+                heard = self._say(step, first=action.say)
             elif repeats and step.keys:
                 repeats -= 1
-                key = self._say(step, first=step.invalid if key else ())
+                heard = self._say(step, first=step.invalid if heard.key else ())
             else:
-                if key:
+                if heard.key:
                     self._play(step.invalid)
                 return
 
-    def _say(self, step: Step, first: Sequence[str] = ()) -> str:
-        """Say the step (after `first`), and return the key pressed, or empty."""
+    def _say(self, step: Step, first: Sequence[str] = ()) -> Heard:
+        """Say the step (after `first`), and return the key pressed or spoken, or NOTHING."""
         if first:
             listen = step.barge_in and bool(step.keys)
-            key = self._sound(first, 0, 1 if listen else 0, listen=listen)
-            if key:
-                return key
+            heard = self._sound(first, 0, 1 if listen else 0, listen=listen)
+            if heard.key:
+                return heard
             self._check_line()
         began = self._clock()
         wait_ms = step.wait_ms if step.keys else 0
-        key = self._sound(step.say, step.say_ms, wait_ms, listen=step.barge_in)
+        heard = self._sound(step.say, step.say_ms, wait_ms, listen=step.barge_in, words=step.spoken)
         if step is self._brief.steps[0]:
             played_ms = int((self._clock() - began) * 1000)
             self._heard_ms = max(self._heard_ms, min(played_ms, step.say_ms))
-        if not key:  # a key pressed in the very moment of hanging up is a key
+        if not heard.key:  # a key pressed in the very moment of hanging up is a key
             self._check_line()
-        return key
+        return self._confirmed(heard, step)
+
+    def _confirmed(self, heard: Heard, step: Step) -> Heard:
+        """A word that has to be confirmed: itself, said twice; or the key pressed instead."""
+        if not heard.word or not step.confirm:
+            return heard
+        again = self._sound(step.confirm, 0, step.wait_ms, listen=step.barge_in, words=step.spoken)
+        if not again.key:
+            self._check_line()
+        return NOTHING if again.word and again.key != heard.key else again
 
     def _play(self, sounds: Sequence[str]) -> None:
         if sounds:
             self._sound(sounds, 0, 0, listen=False)
             self._check_line()
 
-    def _sound(self, sounds: Sequence[str], say_ms: int, wait_ms: int, *, listen: bool) -> str:
-        """Play; a key stops it if we `listen`. wait_ms: silence to wait after it, 0 for none."""
+    def _sound(
+        self,
+        sounds: Sequence[str],
+        say_ms: int,
+        wait_ms: int,
+        *,
+        listen: bool,
+        words: Mapping[str, str] | None = None,
+    ) -> Heard:
+        """Play; a key stops it if we `listen`. wait_ms: silence to wait after it, 0 for none.
+        words: heard in that silence, beside keys."""
         left_ms = self._left_ms()
         if say_ms + 1_000 > left_ms:
             self._line.limit_sound(-(-left_ms // 1000))
         if listen and wait_ms:
-            return self._line.play_and_listen(sounds, max(1, min(wait_ms, left_ms - say_ms)))
-        self._line.play(sounds)
+            after_ms = 1 if words else max(1, min(wait_ms, left_ms - say_ms))
+            key = self._line.play_and_listen(sounds, after_ms)
+            if key or not words:
+                return Heard(key)
+        else:
+            self._line.play(sounds)
         if not wait_ms or not self._line.ready():
-            return ""
-        return self._line.listen(max(1, min(wait_ms, self._left_ms())))
+            return NOTHING
+        wait_ms = max(1, min(wait_ms, self._left_ms()))
+        if words:
+            return self._line.listen_for_words(wait_ms, words)
+        return Heard(self._line.listen(wait_ms))
 
     # ---- what a key does
 
@@ -188,9 +216,11 @@ class Dialogue:
         self._line.play(action.say)
         raise _Over
 
-    def _pressed(self, key: str, step: Step, meant: bool) -> None:
+    def _pressed(self, heard: Heard, step: Step, meant: bool) -> None:
         if len(self._keys) < KEYS_MAX:
-            self._keys.append(KeyPress(key, self._now_ms(), step.id, meant))
+            at_ms, sureness = self._now_ms(), round(heard.sureness, 3)
+            press = KeyPress(heard.key, at_ms, step.id, meant, heard.word, sureness)
+            self._keys.append(press)
         self._line.progress("key", step.id)
 
     # ---- how it ends
@@ -246,8 +276,14 @@ def check(brief: Brief) -> None:
             raise BriefError("a key does what is not known")
         if not (0 <= step.wait_ms <= CALL_MAX_MS and 0 <= step.say_ms <= CALL_MAX_MS):
             raise BriefError("wait_ms or say_ms out of bounds")
+        if not set(step.spoken.values()) <= set(step.keys):
+            raise BriefError("a word stands for a key without meaning")
+        if not all(_SPOKEN.match(word) for word in step.spoken):
+            raise BriefError("a spoken word is not one")
     if not 0 < brief.max_call_ms <= CALL_MAX_MS:
         raise BriefError("max_call_ms out of bounds")
+    if brief.listener and unsafe_sound(brief.listener):
+        raise BriefError("the listener's path is not safe")
     for path in set(brief.sounds()):
         if unsafe_sound(path):
             raise BriefError("a sound path is not safe")

@@ -75,6 +75,9 @@ class Step:
     keys: empty means say it and go on. barge_in: a key stops the sound.
     wait_ms: silence to wait for a key after the sound. repeats: how often the step is said again
     when no key, or one without meaning, was pressed (`invalid` is said first for the latter).
+    spoken: word (`yes`, `no`, a digit) -> the key that it stands for, heard in the silence after
+    the sound. confirm: said when such a word was heard, which counts only if it is then said
+    again, or its key pressed; empty: it counts at once.
     """
 
     id: str
@@ -85,6 +88,8 @@ class Step:
     wait_ms: int = 5_000
     repeats: int = 0
     invalid: tuple[str, ...] = ()
+    spoken: dict[str, str] = field(default_factory=dict)
+    confirm: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ class Brief:
     """All that a script needs for one call. `goodbye` is said when the last step is done.
 
     keys_folder: where a key that decides is written down at once; empty for nowhere.
+    listener: Unix socket of the listening service, for steps with `spoken`; beside it the switch
+    writes what the callee says. Empty: keys only.
     """
 
     attempt_id: str
@@ -100,6 +107,7 @@ class Brief:
     language: str = ""
     max_call_ms: int = 300_000
     keys_folder: str = ""
+    listener: str = ""
 
     def encode(self) -> str:
         return _pack(vars(self), BRIEF_MAX_BYTES)
@@ -109,6 +117,7 @@ class Brief:
         for step in self.steps:
             yield from step.say
             yield from step.invalid
+            yield from step.confirm
             for action in step.keys.values():
                 yield from action.say
         yield from self.goodbye
@@ -125,6 +134,7 @@ class Brief:
                 language=str(raw["language"]),
                 max_call_ms=int(raw["max_call_ms"]),
                 keys_folder=str(raw.get("keys_folder", "")),
+                listener=str(raw.get("listener", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ContractError("brief: " + type(error).__name__) from None
@@ -132,10 +142,18 @@ class Brief:
 
 @dataclass(frozen=True)
 class KeyPress:
+    """A key, or a word that stood for it.
+
+    at_ms: since the script began. meant: False for a key without meaning in that step. spoken: the
+    word, empty where the key was pressed. sureness: 0.0-1.0 by the recogniser's own measure.
+    """
+
     key: str
-    at_ms: int  # since the script began
+    at_ms: int
     step: str
-    meant: bool = True  # False: a key without meaning in that step
+    meant: bool = True
+    spoken: str = ""
+    sureness: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -183,10 +201,7 @@ class Result:
                 attempt_id=str(raw["attempt_id"]),
                 ended_by=str(raw["ended_by"]),
                 action=str(raw["action"]),
-                keys=tuple(
-                    KeyPress(str(k["key"]), int(k["at_ms"]), str(k["step"]), bool(k["meant"]))
-                    for k in raw["keys"]
-                ),
+                keys=tuple(_key_press(k) for k in raw["keys"]),
                 answers={str(k): str(v) for k, v in raw["answers"].items()},
                 heard_ms=int(raw["heard_ms"]),
                 message_ms=int(raw["message_ms"]),
@@ -221,6 +236,19 @@ def _step(raw: dict[str, Any]) -> Step:
         wait_ms=int(raw["wait_ms"]),
         repeats=int(raw["repeats"]),
         invalid=_sounds(raw["invalid"]),
+        spoken={str(word): str(key) for word, key in raw.get("spoken", {}).items()},
+        confirm=_sounds(raw.get("confirm", [])),
+    )
+
+
+def _key_press(raw: dict[str, Any]) -> KeyPress:
+    return KeyPress(
+        key=str(raw["key"]),
+        at_ms=int(raw["at_ms"]),
+        step=str(raw["step"]),
+        meant=bool(raw["meant"]),
+        spoken=str(raw.get("spoken", "")),
+        sureness=float(raw.get("sureness", 0.0)),
     )
 
 

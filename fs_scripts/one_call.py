@@ -30,6 +30,7 @@ def run(session: Any) -> None:
         brief = contract.Brief.decode(text)
         attempt_id = brief.attempt_id
         io.keys_folder = brief.keys_folder
+        io.listens_by(brief.listener, brief.attempt_id, brief.language)
         dialogue = Dialogue(io, brief, time.monotonic)
         action = dialogue.run()
     except BaseException as error:

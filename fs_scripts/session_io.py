@@ -6,13 +6,14 @@ calls), no hook, no callback (both corrupt memory). The calls used here let go o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import freeswitch
 
 from fs_scripts import key_record
 from fs_scripts.contract import PROGRESS_EVENT, Result
+from fs_scripts.spoken_answer import Ear, Heard, Listener
 
 # mod_dptools plays at most 128 parts of one file_string:// and drops the rest without a word.
 PARTS_MAX = 100
@@ -30,6 +31,7 @@ class SessionIO:
     def __init__(self, session: Any) -> None:
         self._session = session
         self.keys_folder = ""  # of the brief
+        self._listener: Listener | None = None
         self._presence = session.getVariable("presence_data") or ""
 
     def uuid(self) -> str:
@@ -56,6 +58,18 @@ class SessionIO:
     def listen(self, wait_ms: int) -> str:
         """The next key, one of 0-9*#, or empty after that much silence (or when hung up)."""
         return self._read("", wait_ms)
+
+    def listens_by(self, socket: str, attempt_id: str, language: str) -> None:
+        """Where words are recognised; an empty socket: nowhere."""
+        self._listener = Listener(socket, attempt_id, language) if socket else None
+
+    def listen_for_words(self, wait_ms: int, words: Mapping[str, str]) -> Heard:
+        """The next key, or a word that stands for one (word -> key), whichever comes first. Without
+        a listener it is `listen`."""
+        if self._listener is None:
+            return Heard(self.listen(wait_ms))
+        with Ear(self._session, self._listener, words) as ear:
+            return ear.hear(self.listen, self.ready, wait_ms)
 
     def play_and_listen(self, sounds: Sequence[str], wait_ms: int) -> str:
         """Play, stop at the first key, wait for one after the last sound. As `listen`."""

@@ -44,10 +44,12 @@ _WORD_MS, _PAUSE_MS, _TAIL_MS = 600, 3400, 32_000
 
 @dataclass(frozen=True)
 class Part:
-    """So many ms of `speech`, `silence`, `beep`, or one of the keys 0-9 * #."""
+    """So many ms of `speech`, `silence`, `beep`, or one of the keys 0-9 * #; or `sound`: mu-law
+    bytes of a test's own, as long as they are."""
 
     kind: str
     ms: int = KEY_MS
+    sound: bytes = b""
 
 
 def parts_of(callee: str, timing: Timing) -> tuple[Part, ...] | None:
@@ -128,7 +130,9 @@ def _packets(parts: Iterable[Part], key_type: int) -> Iterator[tuple[int, bytes]
             at_ms += count * PACKET_MS
             marker = True
             continue
-        sound = _sound(part.kind, count * PACKET_SAMPLES)
+        if part.kind == "sound":
+            count = len(part.sound) // PACKET_SAMPLES
+        sound = part.sound or _sound(part.kind, count * PACKET_SAMPLES)
         for index in range(count):
             payload = sound[index * PACKET_SAMPLES : (index + 1) * PACKET_SAMPLES]
             yield at_ms, _rtp(PCMU, marker, at_ms) + payload

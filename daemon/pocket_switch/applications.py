@@ -86,9 +86,17 @@ def _endless_playback(channel: Channel, argument: str) -> None:
 
 def _record_session(channel: Channel, argument: str) -> None:
     path = argument.partition(" ")[0]
-    stereo = channel.variables.get("RECORD_STEREO", "").lower() in ("true", "yes", "1", "on")
+
+    def told(variable: str, otherwise: str = "") -> bool:
+        return channel.variables.get(variable, otherwise).lower() in ("true", "yes", "1", "on")
+
     try:
-        recorder = Recorder(path, stereo)
+        recorder = Recorder(
+            path,
+            told("RECORD_STEREO"),
+            callee_only=told("RECORD_READ_ONLY"),
+            at_once=not told("enable_file_write_buffering", "true"),
+        )
     except OSError as error:
         log.error("cannot record %s: %s; is the folder there and writable?", channel.uuid, error)
         return

@@ -371,6 +371,7 @@ class Channel:
         recorder = self.recorders.pop(path, None)
         if recorder is None:
             return
+        self.line.media.forget(recorder)
         size = recorder.close()
         self.variables["record_file_size"] = str(size)
         self.variables["record_samples"] = str(recorder.samples)

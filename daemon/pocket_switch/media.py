@@ -34,6 +34,7 @@ class Media(Protocol):
     @property
     def playing(self) -> bool: ...
     def record(self, recorder: Recorder) -> bool: ...
+    def forget(self, recorder: Recorder) -> None: ...
     def join(self, stream: BridgeStream | None) -> None: ...
 
 
@@ -61,6 +62,9 @@ class RealMedia:
     def record(self, recorder: Recorder) -> bool:
         self._recorders = [*self._recorders, recorder]
         return True
+
+    def forget(self, recorder: Recorder) -> None:
+        self._recorders = [one for one in self._recorders if one is not recorder]
 
     def join(self, stream: BridgeStream | None) -> None:
         self._sound = None
@@ -130,6 +134,9 @@ class NullMedia:
 
     def record(self, recorder: Recorder) -> bool:
         return False
+
+    def forget(self, recorder: Recorder) -> None:
+        return None
 
     def join(self, stream: BridgeStream | None) -> None:
         self.stop()

@@ -22,32 +22,42 @@ _WRITE_EVERY = 25  # frames; half a second between touches of the disk
 class Recorder:
     """hear/say are called from the media thread, close from the call's thread."""
 
-    def __init__(self, path: str, stereo: bool) -> None:
-        """Raises OSError."""
+    def __init__(
+        self, path: str, stereo: bool, *, callee_only: bool = False, at_once: bool = False
+    ) -> None:
+        """callee_only: mono, without what we play. at_once: for somebody who reads it while it
+        grows. Raises OSError."""
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         self.path = path
         self.samples = 0  # for each side
-        self._stereo = stereo
+        self._stereo = stereo and not callee_only
+        self._callee_only = callee_only
+        self._write_every = 1 if at_once else _WRITE_EVERY
         self._lock = threading.Lock()
         self._heard: list[bytes] = []
         self._said: list[bytes] = []
-        self._file: wave.Wave_write | None = wave.open(path, "wb")  # noqa: SIM115
-        self._file.setnchannels(2 if stereo else 1)
+        self._handle = open(path, "wb", buffering=0 if at_once else -1)  # noqa: SIM115
+        self._file: wave.Wave_write | None = wave.open(self._handle, "wb")  # noqa: SIM115
+        self._file.setnchannels(2 if self._stereo else 1)
         self._file.setsampwidth(2)
         self._file.setframerate(RATE_HZ)
 
     def hear(self, frame: bytes) -> None:
         with self._lock:
             self._heard.append(frame)
+            if self._callee_only:
+                self._said.append(SILENT_FRAME)
             self._pair(self._heard, self._said)
 
     def say(self, frame: bytes) -> None:
+        if self._callee_only:
+            return
         with self._lock:
             self._said.append(frame)
             self._pair(self._said, self._heard)
 
     def close(self) -> int:
-        """The file's size in bytes; 0 when it was closed before."""
+        """The file's size in bytes; 0 when it was closed before, or has lost its name."""
         with self._lock:
             if self._file is None:
                 return 0
@@ -57,8 +67,12 @@ class Recorder:
                 self._said.append(SILENT_FRAME)
             self._write(len(self._said))
             self._file.close()
+            self._handle.close()
             self._file = None
-            return os.path.getsize(self.path)
+            try:
+                return os.path.getsize(self.path)
+            except OSError:
+                return 0
 
     @property
     def recorded_ms(self) -> int:
@@ -68,7 +82,7 @@ class Recorder:
         if len(mine) > len(other) + _MOST_AHEAD:
             other.append(SILENT_FRAME)
         both = min(len(mine), len(other))
-        if both >= _WRITE_EVERY:
+        if both >= self._write_every:
             self._write(both)
 
     def _write(self, frames: int) -> None:

@@ -62,7 +62,7 @@ def some(values: tuple[str, ...], least: int = 1) -> st.SearchStrategy[list[str]
 ABOUT = st.fixed_dictionaries(
     {},
     optional={
-        "purpose": st.sampled_from(("collection", "marketing")),
+        "purpose": st.sampled_from(("collection", "marketing", "service")),
         "channels": some(("agent", "prerecorded", "ai_agent")),
         "line": st.sampled_from(("mobile", "landline")),
         "region": st.sampled_from(("US-MA", "US-NY")),
@@ -192,7 +192,7 @@ CONDUCTS = st.builds(
     channels=st.sampled_from((4, 5, 1, 2)),
     ring_s=st.sampled_from((20, 30, 120)),
     zone=st.sampled_from(ZONES),
-    purpose=st.sampled_from(("collection", "marketing")),
+    purpose=st.sampled_from(("collection", "marketing", "service")),
     label=st.sampled_from(("", "A bank")),
 )
 STOPS = st.lists(

@@ -111,13 +111,15 @@ def test_rows_whose_values_have_no_reading_are_refused_by_check(desk: Desk) -> N
     rows = [row(n)[:-1] + f',"{fee}",Huế\n' for n, fee in enumerate(fees)]
     rows.append(row(4, "محمد")[:-1] + ",50000,Huế\n")
     rows.append(row(5)[:-1] + ",50000,Huế 12/04/2026\n")
-    message = "{{ name }}, phí {{ fee | money('VND') }}, chi nhánh {{ branch }}, {{ dpd }}."
+    message = "{{ name }}, phí {{ fee | money('VND') }}, chi nhánh {{ branch | text }}, {{ dpd }}."
     path = desk.campaign(csv=header + "".join(rows), message=message)
     answer = desk.run("check", path)
     assert answer.code == 1
-    told = re.findall(r"^refused: row (\d+): cannot be spoken: (.+)$", answer.err, re.MULTILINE)
-    assert [int(number) for number, _ in told] == [3, 4, 6, 7], answer.err
-    for (_, reason), part in zip(
+    shape = r"^refused: row (\d+): (\w+): cannot be spoken: (.+)$"
+    told = re.findall(shape, answer.err, re.MULTILINE)
+    assert [int(number) for number, _, _ in told] == [3, 4, 6, 7], answer.err
+    assert [field for _, field, _ in told] == ["fee", "fee", "name", "branch"]
+    for (_, _, reason), part in zip(
         told,
         ["two readings", "digits other than 0-9", "Arabic letters", "more than one reading"],
         strict=True,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from duecall.cli.status_view import status_view
@@ -60,14 +62,41 @@ def test_start_makes_every_sound_before_the_daemon_is_told(daemon_desk: Desk) ->
     assert "prompts: 0 sounds made for 12 contacts" in again.good
 
 
-def test_start_tells_the_rows_that_cannot_be_spoken_and_goes_on(daemon_desk: Desk) -> None:
+def test_a_campaign_with_a_row_that_cannot_be_spoken_does_not_start(daemon_desk: Desk) -> None:
     names = ["An", "Bình", "⁂⁂⁂", "Chi"]
     csv = HEADER + "".join(row(50 + n, name) for n, name in enumerate(names))
     path = daemon_desk.campaign(name="mute", csv=csv, message="{{ name }}")
-    started = daemon_desk.run("start", path, "--paused")
-    (line,) = started.err.splitlines()
-    assert line.startswith("not called: row 4: cannot be spoken: ")
+    refused = daemon_desk.run("start", path, "--paused")
+    assert refused.error.startswith("1 of 4 rows cannot be spoken, so nothing was loaded or ")
+    (line,) = (line for line in refused.err.splitlines() if not line.startswith("error: "))
+    assert line.startswith("cannot be spoken: row 4: name: this name holds no letter")
+    assert "⁂" not in refused.err  # no terminal: this may be a log
+    assert refused.out == ""
+    assert "mute" not in [one["name"] for one in status_of(daemon_desk)["campaigns"]]
+    # Neither does the daemon take it up from another program that asks it to.
+    socket = daemon_desk.folder / "var" / "duecall.sock"
+    with pytest.raises(control.ControlError, match=r"row 4: name: cannot be spoken: this name"):
+        control.ask(socket, {"do": "start", "file": str(path), "paused": True})
+    started = daemon_desk.run("start", path, "--paused", "--leave-out-unspeakable")
+    assert "left out: 1 of 4 rows cannot be spoken\n" in started.good
+    assert "contacts: 4 new" in started.good
     assert started.good.endswith("mute loaded, paused\n")
+    assert '"left_out":1' in ledger_of(daemon_desk, "mute")
+
+
+def ledger_of(desk: Desk, campaign: str) -> str:
+    """The last word of the ledger on the state of this campaign."""
+    with sqlite3.connect(desk.folder / "var" / "duecall.db") as database:
+        rows = database.execute("SELECT body FROM ledger WHERE kind = 'campaign' ORDER BY at")
+        return [body for (body,) in rows if f'"{campaign}"' in body][-1]
+
+
+def test_rows_that_the_selection_never_picks_need_not_be_speakable(daemon_desk: Desk) -> None:
+    csv = HEADER + row(80) + row(81, "⁂⁂⁂")
+    path = daemon_desk.campaign(
+        name="picked", csv=csv, selection={"balance": {"max": 1_080_000}}, message="{{ name }}"
+    )
+    assert daemon_desk.run("start", path, "--paused").good.endswith("picked loaded, paused\n")
 
 
 def test_start_makes_no_sound_for_those_who_are_not_selected(daemon_desk: Desk) -> None:

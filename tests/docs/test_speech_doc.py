@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from duecall.core.campaign import Language
+from duecall.shell.template_library import uses
 from duecall.speech.converters import FILTERS
 from duecall.speech.faults import SpeechError
 from duecall.speech.proof import prove_all
@@ -45,7 +46,7 @@ def test_readings(language: Language) -> None:
         (written, reading) for written, reading in rows
     ]
     used = {name for written, _ in rows for name in re.findall(r"\| (\w+)", written)}
-    assert used >= set(FILTERS) - {"form", "name", "digits", "last4", "count"}
+    assert used >= set(FILTERS) - {"form", "name", "text", "digits", "last4", "count"}
     assert used >= {"form"} if language == "ru" else "form" not in used
 
 
@@ -75,6 +76,14 @@ def test_bad_input(written: str) -> None:
     with pytest.raises(SpeechError) as caught:
         said(written, "vi")
     assert re.sub(r"^line 1, column 1: ", "", str(caught.value)).startswith(outcome)
+
+
+def test_every_script_of_the_library_is_told() -> None:
+    told = [(use, about, purpose, columns) for use, about, purpose, columns in table("templates")]
+    assert told == [
+        (use.name, use.about, use.purpose, ", ".join((*use.columns, *use.or_empty)) or "–")
+        for use in uses().values()
+    ]
 
 
 def test_letters_and_titles() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,6 +101,42 @@ def test_an_answered_call_is_recorded_in_stereo_with_sound_on_both_sides(world: 
     callee, duecall = (float(np.sqrt(np.mean(side**2))) for side in sound.T)
     assert callee > 0.003
     assert duecall > 0.003
+
+
+def test_the_index_knows_whose_sound_is_on_which_side(world: World) -> None:
+    """The first channel is the callee's."""
+
+    def entry(callee: str) -> dict[str, Any]:
+        (row,) = rows_with(callee)
+        asked = ("recordings", "list", "--json", "--number", row.number)
+        for _ in range(40):  # it is looked at some seconds after the call
+            told = world.site.duecall(*asked)
+            assert told.returncode == 0, told.stderr
+            if found := json.loads(told.stdout):
+                (one,) = found
+                return dict(one)
+            time.sleep(0.5)
+        raise AssertionError(f"{callee} is not in the index")
+
+    listening, talking = entry("listens"), entry("answering-machine")
+    assert listening["channels"] == talking["channels"] == 2
+    assert 1_500 < listening["callee_ms"] < 3_000  # says some words, and hears a long message
+    assert listening["us_ms"] > 2 * listening["callee_ms"]
+    assert talking["callee_ms"] > 500 and talking["us_ms"] > 500
+    path = world.site.path("recordings") / talking["name"]
+    assert talking["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert abs(talking["length_ms"] - 1000 * soundfile.info(path).duration) < 2
+    assert talking["state"] == "there" and talking["bytes"] == path.stat().st_size
+
+
+def test_the_agent_is_on_our_side(world: World) -> None:
+    (row,) = rows_with("presses-1")
+    (attempt,) = [line for line in world.report() if line["phone"] == row.number]
+    assert attempt["outcome"] == "transferred"
+    sound, rate = soundfile.read(world.site.path("recordings") / attempt["recording"])
+    talk = sound[-int(float(attempt["talk_s"]) * rate) :]
+    assert len(talk) > rate
+    assert float(np.sqrt(np.mean(talk[:, 1] ** 2))) > 0.003
 
 
 def test_the_books_agree(world: World) -> None:

@@ -47,7 +47,7 @@ def campaign(**changes: Any) -> dict[str, Any]:
         "zone": "Asia/Ho_Chi_Minh",
         "calendar": {"hours": [{"from": "00:00", "to": "24:00"}]},
         "message": [
-            "Kính chào {{ name }}. Quý khách còn nợ {{ balance }}. Bấm phím 1 để gặp nhân viên."
+            "Kính chào {{ name }}. Quý khách còn nợ {{ balance }}. Bấm phím một để gặp nhân viên."
         ],
         "wait": "2s",
         "repeats": 0,

@@ -12,10 +12,11 @@ What it imitates, so that a script which passes here does no harm there:
 from __future__ import annotations
 
 import importlib
+import time
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 
 class Forbidden(BaseException):
@@ -73,6 +74,7 @@ class Log:
     heard: list[Heard] = field(default_factory=list)
     results: list[str] = field(default_factory=list)  # each value duecall_result ever had
     forbidden: list[str] = field(default_factory=list)
+    recorded: list[dict[str, str]] = field(default_factory=list)  # path, and variables meanwhile
 
 
 class Session:
@@ -91,6 +93,7 @@ class Session:
         self._to_press = sorted(callee.keys)
         self._queue: list[str] = []
         self._digits = ""  # dtmf_buf of the C++ object: survives from call to call
+        self._recordings: dict[str, tuple[BinaryIO, int]] = {}  # path -> file, written until (ms)
 
     # ---- time
 
@@ -105,16 +108,25 @@ class Session:
                 return False
             following = self._to_press[0][0] if self._to_press else None
             if following is not None and following <= at_ms and (end is None or following <= end):
-                self.now_ms = max(self.now_ms, following)
+                self._now_is(following)
                 self._queue.append(self._to_press.pop(0)[1])
                 continue
             if end is not None and end <= at_ms:
-                self.now_ms = max(self.now_ms, end)
+                self._now_is(end)
                 if end == self._callee.hangs_up_ms:
                     self.hung_up_by = self.hung_up_by or "callee"
                 return False
-            self.now_ms = max(self.now_ms, at_ms)
+            self._now_is(at_ms)
             return True
+
+    def _now_is(self, at_ms: int) -> None:
+        """What is recorded grows with the time. Whoever reads it does so in real time: a moment."""
+        self.now_ms = max(self.now_ms, at_ms)
+        for path, (file, until_ms) in self._recordings.items():
+            file.write(bytes(16 * (self.now_ms - until_ms)))
+            self._recordings[path] = (file, self.now_ms)
+        if self._recordings:
+            time.sleep(0.02)
 
     def _play(self, file: str, key_stops: bool) -> str:
         """'' when it could not be opened, else how it ended: done, key, gone, limit."""
@@ -169,6 +181,29 @@ class Session:
     def hangup(self, cause: str = "normal_clearing") -> None:
         text(cause, "CoreSession_hangup", 2)
         self.hung_up_by = self.hung_up_by or "script"
+
+    @property
+    def recording(self) -> bool:
+        return bool(self._recordings)
+
+    def execute(self, app: str, data: str | None = None) -> None:
+        name = text(app, "CoreSession_execute", 2)
+        path = text(data, "CoreSession_execute", 3)
+        if not self.ready():
+            return
+        if name == "record_session":
+            self.log.recorded.append({"path": path, **self.variables})
+            try:
+                file = open(path, "wb", buffering=0)  # noqa: SIM115 - until it is stopped
+            except OSError:
+                return  # the real one says so in its log, and goes on
+            file.write(b"RIFF" + bytes(32) + b"data" + bytes(4))
+            self._recordings[path] = (file, self.now_ms)
+        elif name == "stop_record_session":
+            if path in self._recordings:
+                self._recordings.pop(path)[0].close()
+        else:
+            self._forbid(f"execute {name}")
 
     def flushDigits(self) -> int:
         self._queue.clear()

@@ -304,6 +304,22 @@ FAULTS = {
         "goodbye:\n  - ^text: a\n    sound: ^b.wav",
         "both text and sound",
     ),
+    "no bucket": (
+        "message_by_bucket",
+        "message_by_bucket:\n  ^6: Chào.\n  4: Chào.",
+        "'6' is no DPD bucket; allowed: 1 to 5",
+    ),
+    "nothing to say to a bucket": (
+        "message_by_bucket",
+        "message_by_bucket:\n  4: ^[]",
+        "message_by_bucket.4: is empty; allowed: at least 1",
+    ),
+    "bucket that is not selected": (
+        "message_by_bucket",
+        "selection: {dpd_buckets: [2, 3, 4], dpd: {max: 89}}\n"
+        "message_by_bucket:\n  3: Chào.\n  ^4: Chào.",
+        "the selection never picks an account of bucket 4; allowed: 2, 3",
+    ),
     "nothing to say": ("message", "message: ^[]", "message: is empty; allowed: at least 1"),
     "blank text": ("message", 'message: ^"  "', "the text is empty"),
     "retry after opt-out": (
@@ -421,6 +437,21 @@ TEMPLATES = {
     "only in a condition": ("message: 'Chào {% if ^vip %}a{% endif %}'", "variable vip"),
     "no column gives it": ("message: 'Thẻ {{ ^card_number | last4 }}'", "variable card_number"),
     "forbidden": ("message: '{{ name | ^upper }}'", "no filter upper"),
+    "column without a type": (
+        "message: '{% if branch %}{{ ^branch }}{% endif %}'",
+        "branch has no type; allowed: write {{ branch | text }}, or the filter of what it is",
+    ),
+    "column without a type, chosen": ("message: '{{ \"a\" if dpd > 3 else ^branch }}'", "no type"),
+    "short number": ("message: Nhấn phím ^1 trong ^24 giờ.", "the number 24 in the text"),
+    "fraction": ("message: 'Sau ^½ ngày'", "the number ½ in the text"),
+    "number in a bucket's message": (
+        "message: Chào.\nmessage_by_bucket:\n  2:\n    - Gọi ^113.",
+        "the number 113 in the text",
+    ),
+    "unknown variable in a bucket's message": (
+        "message: Chào.\nmessage_by_bucket: {4: 'Chào {{ ^nmae }}'}",
+        "nothing gives the variable nmae",
+    ),
     "number in the text": ("message: 'Gọi ^1900 1234.'", "the number 1900 1234 in the text"),
     "sum in the text": ("message: |\n  Nợ ^1.500.000 đồng", "the number 1.500.000 in the text"),
 }
@@ -449,15 +480,38 @@ def test_template_fault_is_told_at_its_line(tmp_path: Path, message: str, said: 
     assert said in str(faults)
 
 
-def test_short_numbers_may_stand_in_the_text(tmp_path: Path) -> None:
-    assert good(tmp_path, campaign_text(message="message: Nhấn phím 1 trong 24 giờ."))
+def test_words_of_the_campaign_that_cannot_be_said_plainly_are_told_once(tmp_path: Path) -> None:
+    message = "message:\n  - '{{ hotline | phone }}'\n  - '{{ own }} {{ lender }}'"
+    variables = "variables: {hotline: 1900 1234, own: F88}"
+    assert good(tmp_path, campaign_text(message=message, variables=variables))
+    text, spots = marked(
+        campaign_text(
+            message="message: ['{{ hotline }}', '{{ hotline }}']",
+            variables="variables:\n  hotline: ^1900 1234",
+        )
+    )
+    faults = faults_of(tmp_path, text)
+    assert [(fault.line, fault.column) for fault in faults.faults] == spots, str(faults)
+    assert "this text is only a number; allowed: give it a type" in str(faults)
+
+
+def test_a_column_that_a_variable_of_the_day_would_hide_is_told(tmp_path: Path) -> None:
+    contacts = CONTACTS.replace("branch", "bucket")
+    path = write_campaign(tmp_path, campaign_text(message="message: A bucket."), contacts)
+    assert load_campaign(path, SITE)
+    text = campaign_text(message="message: '{% if bucket > 3 %}a{% endif %}'")
+    path = write_campaign(tmp_path, text, contacts)
+    with pytest.raises(ConfigFaults, match="contacts: a column bucket is in the file"):
+        load_campaign(path, SITE)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "{{ name }} {{ contract_number }} {{ balance }} {{ interest_rate }} {{ due_date }}",
-        "{{ dpd }} {{ phone }} {{ today }} {{ tomorrow }} {{ lender }} {{ branch }} {{ own }}",
+        "{{ dpd }} {{ phone }} {{ today }} {{ tomorrow }} {{ lender }} {{ own }}",
+        "{{ branch | text }}",
+        "{{ bucket }} {% if bucket >= 4 and branch == ''Hue'' %}a{% endif %}",
     ],
 )
 def test_variables_there_are(tmp_path: Path, text: str) -> None:

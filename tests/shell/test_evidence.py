@@ -18,11 +18,11 @@ from duecall.core import commands as c
 from duecall.core.outcome import Outcome
 from duecall.core.rule_choice import rules_of
 from duecall.shell import evidence
-from duecall.shell.call_files import sum_of
 from duecall.shell.evidence import Evidence, EvidenceWriter
 from duecall.shell.models import to_us
 from duecall.shell.person_export import PersonExport, note
 from duecall.shell.recording_hashes import write_sums
+from duecall.shell.recording_index import look_at
 from duecall.shell.store_answers import Recorded
 from duecall.shell.vault import parse_key
 from fs_scripts.contract import Brief
@@ -50,7 +50,8 @@ def hashed(world: World) -> None:
     parts = world.store.parts
     sql = "SELECT id, target_id, recording FROM attempt WHERE recording <> ''"
     rows = [Recorded(*row) for row in parts.database.run(sql).fetchall()]
-    write_sums(parts, [(one, sum_of(world.files.recording(one.name))) for one in rows], to_us(NOON))
+    looks = [(one, look_at(world.files.recording(one.name))) for one in rows]
+    write_sums(parts, looks, to_us(NOON))
 
 
 def made(world: World, contract: str, name: str = "out", **options: Any) -> Evidence:

@@ -14,7 +14,7 @@ import pytest
 from duecall.core import commands as c
 from duecall.core.attempt import recording_name
 from duecall.core.moment import Moment
-from duecall.shell import call_files, recording_hashes
+from duecall.shell import recording_hashes, recording_index
 from duecall.shell.clock import now
 from duecall.shell.recording_hashes import RecordingHashes
 from duecall.shell.store import StoreBusy
@@ -149,13 +149,13 @@ def test_while_the_database_refuses_it_waits(desk: Desk, monkeypatch: pytest.Mon
 
 def test_files_are_read_off_the_hub(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
-    real = call_files.sum_of
+    real = recording_index.look_at
 
     def noting(path: Path) -> Any:
         threads.append(gevent.monkey.get_original("threading", "get_ident")())
         return real(path)
 
-    monkeypatch.setattr(recording_hashes, "sum_of", noting)
+    monkeypatch.setattr(recording_hashes, "look_at", noting)
     desk.call(b"one")
     until(desk.noted)
     assert threads and threads[0] != gevent.monkey.get_original("threading", "get_ident")()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duecall.core.commands import SaveAttempt
 from duecall.core.outcome import Outcome
-from duecall.core.report import summarise
+from duecall.core.report import VoiceLine, summarise
 from duecall.shell.report_csv import COLUMNS, guarded, write_report
 from duecall.shell.store import Store
 from fs_scripts.contract import KeyPress, Result
@@ -54,10 +56,28 @@ def test_row_says_what_happened(tmp_path: Path) -> None:
         "recording": "a.wav",
         "error": "",
         "trunk": "demo",
+        "voice": "",
+        "voice_stands_in": "",
         "attempt": planned.id,
     }
     assert list(line) == list(COLUMNS)
     assert report(store, full_phones=True)[0]["phone"] == "'" + row(1).contact.phone
+
+
+def test_who_spoke_is_kept_and_told(tmp_path: Path) -> None:
+    store = loaded(tmp_path, 5)
+    voices = [("coqui:anna", 0), ("coqui:anna", 0), ("espeak:vi", 1), ("espeak:vi", 0), ("", 0)]
+    for target, (voice, turn) in zip(store.due_targets(NAME, NOON, 5), voices, strict=True):
+        planned = attempt(target)
+        spoken = replace(planned.target, voice=voice, voice_turn=turn)
+        done = store.apply([SaveAttempt(replace(planned, target=spoken))])
+        assert done.saved
+    with store.reading():
+        summary = summarise(store.attempts(NAME), store.targets(NAME))
+    assert summary.voices == (VoiceLine("coqui:anna", 2, 0), VoiceLine("espeak:vi", 2, 1))
+    told = [(line["voice"], line["voice_stands_in"]) for line in report(store)]
+    expected = [(voice, "yes" if turn else "") for voice, turn in voices]
+    assert sorted(told) == sorted(expected)
 
 
 def test_report_and_counts_of_the_store_agree(tmp_path: Path) -> None:

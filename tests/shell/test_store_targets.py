@@ -54,6 +54,20 @@ def test_who_is_next_up_can_be_seen_without_claiming_anybody(tmp_path: Path) -> 
     assert len(store.next_up(NAME, 9)) == 1
 
 
+def test_all_ready_ones_are_read_in_order_a_page_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duecall.shell.target_store.PAGE", 3)
+    store = loaded(tmp_path, 10)
+    assert store.ready_count(NAME) == 10
+    everyone = store.next_up(NAME, 100)
+    assert numbers(list(store.all_ready(NAME))) == numbers(everyone)
+    store.due_targets(NAME, NOON, 4)
+    assert store.ready_count(NAME) == 6
+    assert numbers(list(store.all_ready(NAME))) == numbers(everyone)[4:]
+    store.close()
+
+
 def test_targets_come_in_the_campaign_s_order(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     order = [{"field": "city"}, {"field": "balance", "descending": True}]

@@ -54,7 +54,7 @@ def test_made_once_and_found_again(cache):
 def test_a_key_is_its_content(cache):
     assert cache.key({"a": 1, "b": 2}) == cache.key({"b": 2, "a": 1})
     assert cache.key({"a": 1}) != cache.key({"a": 2})
-    assert len(cache.key({})) == 64
+    assert len(cache.key({})) == 32
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,32 @@ def test_processes_share_one_directory(tmp_path):
     # All four found the same salt, or there would be more files than keys.
     assert len(list(root.glob("v/??/*.wav"))) == 150
     assert not list(root.glob("**/*.tmp"))
+
+
+SLOWLY = """
+import sys, time
+import numpy as np
+from pathlib import Path
+from duecall.speech import audio
+from duecall.speech.cache import WavCache
+cache = WavCache(Path(sys.argv[1]))
+def make(key):
+    time.sleep(0.05)
+    with open(sys.argv[2], "a") as made:
+        made.write(key + chr(10))
+    return audio.pcm16(np.full(800, 0.1, np.float32))
+for n in range(20):
+    key = cache.key({"n": n})
+    cache.obtain("v", key, lambda: make(key))
+"""
+
+
+def test_processes_do_not_make_one_sound_twice(tmp_path):
+    command = [sys.executable, "-c", SLOWLY, str(tmp_path / "tts_cache"), str(tmp_path / "made")]
+    running = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(timeout=60) for process in running] == [0, 0, 0]
+    made = (tmp_path / "made").read_text().split()
+    assert len(made) == len(set(made)) == 20
 
 
 def test_personal_keys_need_the_salt(tmp_path):

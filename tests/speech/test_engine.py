@@ -10,9 +10,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from duecall.core.campaign import Voice
+from duecall.core.voice import Voice, VoiceChoice
 from duecall.speech import audio
-from duecall.speech.engine import EspeakEngine
+from duecall.speech.engines.espeak import EspeakEngine
 from duecall.speech.faults import EngineError, EngineMissing
 from duecall.speech.values import (
     Count,
@@ -122,13 +122,13 @@ def test_espeak_missing_names_the_remedy():
 
 def test_a_voice_that_is_not_there_names_the_remedy():
     with pytest.raises(EngineMissing, match=r"no voice xx-nope.*--voices"):
-        EspeakEngine("vi", Voice(name="xx-nope")).synthesize("một")
+        EspeakEngine("vi", Voice(engine="espeak", name="xx-nope")).synthesize("một")
 
 
 @pytest.mark.parametrize("name", ["-w/tmp/x", "../../etc/passwd", "vi;id", "vi\n", "a" * 61])
 def test_a_voice_name_cannot_be_an_option_or_a_path(name):
     with pytest.raises(EngineMissing, match=r"voice.name holds characters"):
-        EspeakEngine("vi", Voice(name=name))
+        EspeakEngine("vi", VoiceChoice.model_construct(engine="espeak", name=name))
 
 
 def script(tmp_path, body):

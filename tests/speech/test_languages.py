@@ -8,7 +8,7 @@ import pytest
 
 from duecall.core.campaign import Language
 from duecall.speech import spelling
-from duecall.speech.engine import ESPEAK_VOICES
+from duecall.speech.engines.espeak import ESPEAK_VOICES
 from duecall.speech.proof import PARSERS
 from duecall.speech.scripts import NAMES, READABLE
 from duecall.speech.titles import TITLES

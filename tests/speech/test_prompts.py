@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 import soundfile
 
 from duecall.core.campaign import Say, Voice
-from duecall.speech.engine import EspeakEngine
+from duecall.speech.engines.espeak import EspeakEngine
 from duecall.speech.faults import EngineMissing, SoundFault, TemplateFault, Unspeakable
-from duecall.speech.prompts import PromptBook, SoundPart, TextPart, join, parts_of
+from duecall.speech.prompts import SOUNDS_MAX, PromptBook, SoundPart, TextPart, join, parts_of
 from duecall.speech.template import MessageTemplate
 from duecall.speech.values import Day, Money, Name
 from fs_scripts.contract import SAFE_TEXT
@@ -79,6 +80,65 @@ def test_a_second_contact_costs_its_own_values_only(tmp_path):
     assert all("/personal/" in str(path) for path in fresh)
 
 
+def test_another_sum_costs_its_new_fragments_only(tmp_path):
+    book = PromptBook(tmp_path / "tts_cache", "vi")
+    parts = (text_part("Nợ {{ balance }}."),)
+    book.render(parts, {"balance": Money(123_456_000, "VND")})
+    files = set((tmp_path / "tts_cache").glob("**/*.wav"))
+    manifest = book.render(parts, {"balance": Money(123_457_000, "VND")})
+    fresh = set((tmp_path / "tts_cache").glob("**/*.wav")) - files
+    assert len(fresh) == 1
+    assert manifest.text == "Nợ một trăm hai mươi ba triệu bốn trăm năm mươi bảy nghìn đồng."
+
+
+def test_no_sum_date_or_number_lies_with_the_personal_sounds(tmp_path):
+    book = PromptBook(tmp_path / "tts_cache", "vi")
+    source = "{{ balance }}, {{ due }}, {{ '0912345678' | phone }}, {{ 'HD-1234' | digits }}."
+    manifest = book.render((text_part(source),), values("vi"))
+    assert not [path for path in manifest.paths if "/personal/" in path]
+
+
+def test_a_very_long_message_has_no_more_sounds_than_the_switch_plays_in_a_row(tmp_path):
+    book = PromptBook(tmp_path / "tts_cache", "vi")
+    source = "Nợ {{ balance }}, hạn {{ due }}, {{ name }}. " * 15
+    manifest = book.render((text_part(source),), values("vi"))
+    assert SOUNDS_MAX // 2 < len(manifest.paths) <= SOUNDS_MAX
+    steps = book.steps((text_part(source),), values("vi"))
+    assert len(steps) > SOUNDS_MAX
+    assert sum("/personal/" in path for path in manifest.paths) == 15
+    whole = np.concatenate(
+        [soundfile.read(book.fragment(one).path, dtype="int16")[0] for one in steps]
+    )
+    join(manifest, tmp_path / "out.wav")
+    assert np.array_equal(soundfile.read(tmp_path / "out.wav", dtype="int16")[0], whole)
+    assert manifest.ms == pytest.approx(whole.size / 8, abs=len(steps))
+
+
+def test_whole_sentences_are_one_sound_each_and_personal(tmp_path):
+    voice = Voice(engine="espeak", whole_sentences=True)
+    book = PromptBook(tmp_path / "tts_cache", "vi", voice)
+    manifest = book.render((text_part("Chào {{ name }}, nợ {{ balance }}. Cảm ơn."),), values("vi"))
+    assert ["/personal/" in path for path in manifest.paths] == [True, False]
+    joined = PromptBook(tmp_path / "tts_cache", "vi")
+    parts = (text_part("Chào {{ name }}, nợ {{ balance }}. Cảm ơn."),)
+    assert joined.render(parts, values("vi")).text == manifest.text
+    assert len(joined.render(parts, values("vi")).paths) > 6
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"RIFF")])
+def test_a_sound_that_is_gone_or_damaged_is_made_anew_within_a_second(tmp_path, damage):
+    book = PromptBook(tmp_path / "tts_cache", "vi")
+    parts = (text_part("Chào."),)
+    manifest = book.render(parts, {})
+    assert book.render(parts, {}) == manifest
+    path = Path(manifest.paths[0])
+    whole = path.read_bytes()
+    damage(path)
+    time.sleep(1.1)
+    assert book.render(parts, {}) == manifest
+    assert path.read_bytes() == whole
+
+
 def test_names_are_kept_apart_and_made_again_after_a_purge(tmp_path):
     book = PromptBook(tmp_path / "tts_cache", "vi")
     parts = (text_part("Chào {{ name }}."),)
@@ -86,13 +146,15 @@ def test_names_are_kept_apart_and_made_again_after_a_purge(tmp_path):
     assert ["/personal/" in path for path in before.paths] == [False, True, False]
     assert book.cache.purge_personal() == 1
     assert [Path(path).exists() for path in before.paths] == [True, False, True]
+    time.sleep(1.1)  # it looks again each second
     assert book.render(parts, values("vi")) == before
+    assert all(Path(path).exists() for path in before.paths)
 
 
 def test_voice_settings_have_files_of_their_own(tmp_path):
     slow = PromptBook(tmp_path / "c", "vi", Voice(words_per_minute=100))
     fast = PromptBook(tmp_path / "c", "vi", Voice(words_per_minute=200))
-    south = PromptBook(tmp_path / "c", "vi", Voice(name="vi-vn-x-south"))
+    south = PromptBook(tmp_path / "c", "vi", Voice(engine="espeak", name="vi-vn-x-south"))
     found = [book.get("xin chào") for book in (slow, fast, south)]
     assert len({fragment.path for fragment in found}) == 3
     assert found[0].ms > found[1].ms

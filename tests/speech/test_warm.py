@@ -8,11 +8,12 @@ import threading
 
 import pytest
 
-from duecall.speech.engine import EspeakEngine
-from duecall.speech.faults import EngineError, EngineMissing, SoundFault
+from duecall.speech.engines.espeak import EspeakEngine
+from duecall.speech.faults import EngineError, EngineMissing, RecordingFault, SoundFault
 from duecall.speech.prompts import PromptBook, SoundPart, TextPart
 from duecall.speech.template import MessageTemplate
 from duecall.speech.values import Count, Name
+from duecall.speech.voices_in_turn import VoicesInTurn
 from duecall.speech.warm import warm
 
 PARTS = (TextPart(MessageTemplate("Chào {{ name }}, {{ n }}.", "vi")),)
@@ -137,3 +138,42 @@ def test_a_patched_program_may_warm_from_a_greenlet_while_others_run(tmp_path):
         check=False,
     )
     assert done.stdout.split() == ["12", "True", "3"], done.stderr
+
+
+def test_names_of_later_jobs_are_left_and_all_else_is_made(tmp_path):
+    engine = CountingEngine()
+    book = PromptBook(tmp_path / "c", "vi", engine=engine)
+    rows = [
+        (PARTS, {"name": Name(name), "n": Count(n)})
+        for n, name in enumerate(("An", "Bình", "Chi", "Dũng", "Giang"))
+    ]
+    report = warm(book, rows, personal_jobs=2)
+    assert report.later == 3
+    assert {"An", "Bình"} <= set(engine.asked)
+    assert not {"Chi", "Dũng", "Giang"} & set(engine.asked)
+    assert {"không", "một", "hai", "ba", "bốn"} <= set(engine.asked)
+
+
+class Recorded(CountingEngine):
+    """Stands for a voice that has recordings of some texts only."""
+
+    def synthesize(self, text):
+        if text in ("Chào", "hai", "Bình"):
+            raise RecordingFault(f"no recording of {len(text)} letters")
+        return super().synthesize(text)
+
+
+def test_all_that_is_not_recorded_is_named_but_no_name(tmp_path):
+    report = warm(PromptBook(tmp_path / "c", "vi", engine=Recorded()), jobs(4), workers=2)
+    assert report.unrecorded == ("Chào", "hai")
+    assert report.fault_count >= 1
+
+
+def test_what_is_not_recorded_does_not_hold_up_where_another_voice_stands_in(tmp_path):
+    voices = VoicesInTurn([Recorded(), CountingEngine()])
+    report = warm(PromptBook(tmp_path / "c", "vi", voices=voices), jobs(8), workers=2)
+    assert report.unrecorded == ("Chào", "hai")
+    assert (report.fault_count, report.jobs) == (0, 8)
+    first, second = (speaker.engine for speaker in voices.speakers)
+    assert "bảy" in first.asked
+    assert not second.asked

@@ -72,11 +72,16 @@ def load_commands() -> None:
         doctor,
         freeswitch,
         key,
+        listen,
         operate,
         person,
         plan,
+        recordings,
         replay,
         report,
+        sounds,
+        template,
+        voice_recordings,
         why,
     )
 

@@ -1,4 +1,4 @@
-"""Before the first call: check a campaign, hear it, load its contacts."""
+"""Before the first call: check a campaign, load its contacts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from duecall.shell import config_file
 from duecall.shell.campaign_files import campaign_file
 from duecall.shell.clock import now
 from duecall.shell.config_references import columns_used
+from duecall.shell.config_voices import check_voices
 from duecall.shell.contacts_csv import ContactsFileError, Taken, check_text, read_contacts
 from duecall.shell.import_contacts import ImportCounts
 from duecall.shell.preparer import Preparer
-from duecall.speech.faults import CacheError, TemplateFault, Unspeakable
-from duecall.speech.prompts import join
+from duecall.shell.prover import Prover
 
 FAULTS_SHOWN = 50
 CAMPAIGN = click.argument("campaign", type=click.Path(path_type=Path))
@@ -50,9 +50,10 @@ def check(context: Context, campaign: Path, as_json: bool) -> None:
       duecall check campaigns/overdue-vi.yaml
     """
     loaded = config_file.load_campaign(campaign_file(campaign, context.root), context.site)
+    check_voices(campaign_file(campaign, context.root), context.site, loaded)
     rules = rules_of(context.site, loaded)
     refusing, overdue = _refused_to_all(loaded, rules)
-    preparer = Preparer(context.site)
+    prover = Prover(Preparer(context.site), loaded)
     right = 0
     faults: list[RowFault] = []
     notes: list[RowFault] = []
@@ -62,12 +63,12 @@ def check(context: Context, campaign: Path, as_json: bool) -> None:
                 faults.append(row)
                 continue
             notes.extend(row.notes)
-            try:
-                preparer.text(loaded, row.contact, row.account)
-            except (Unspeakable, TemplateFault) as error:
-                faults.append(RowFault(row.row, "", f"cannot be spoken: {error}", "mend the row"))
+            mute = prover.fault(row.contact, row.account)
+            if mute is None:
+                right += 1
                 continue
-            right += 1
+            reason = f"cannot be spoken: {mute.why}"
+            faults.append(RowFault(row.row, mute.variable, reason, "mend the row"))
     if as_json:
         shown = [
             {"row": f.row, "field": f.field, "reason": f.reason, "remedy": f.remedy} for f in faults
@@ -84,49 +85,6 @@ def check(context: Context, campaign: Path, as_json: bool) -> None:
             highlight=False,
         )
     raise SystemExit(1 if faults or refusing or not right else 0)
-
-
-@cli.command()
-@CAMPAIGN
-@click.option("--contact", "contract", help="Contract number; without it the first contact.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The WAV to write.  [default: CONTRACT.wav here]",
-)
-@pass_context
-def listen(context: Context, campaign: Path, contract: str | None, out: Path | None) -> None:
-    """Hear what one contact will hear: writes a WAV, and says its text.
-
-    \b
-    Example:
-      duecall listen campaigns/overdue-vi.yaml
-      duecall listen overdue-vi --contact MA-2025-10401 --out hear.wav
-    """
-    loaded = config_file.load_campaign(campaign_file(campaign, context.root), context.site)
-    wanted = (
-        row
-        for row in rows_of(loaded, None)
-        if isinstance(row, ParsedRow) and contract in (None, row.account.contract_number)
-    )
-    row = next(wanted, None)
-    if row is None:
-        fail(
-            f"no contact with contract number {contract} in {loaded.contacts}"
-            if contract
-            else f"no contact of {loaded.contacts} is right; see: duecall check {campaign}"
-        )
-    spoken = Preparer(context.site).message(loaded, row.contact, row.account)
-    path = out or Path(
-        f"{''.join(c if c.isalnum() else '-' for c in row.account.contract_number)}.wav"
-    )
-    try:
-        join(spoken, path)
-    except CacheError as error:
-        why = error.__context__  # the cache speaks of itself, and this file is not in it
-        fail(f"{path}: {why.strerror}" if isinstance(why, OSError) else str(error))
-    console.print(spoken.text, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{spoken.ms / 1000:.1f} s: {path}", highlight=False, soft_wrap=True)
 
 
 @cli.command("import")

@@ -20,9 +20,11 @@ from duecall.cli import cli
 from duecall.cli.campaigns import load_contacts
 from duecall.cli.common import Context, console, errors, fail, pass_context
 from duecall.cli.prompts import make_prompts
+from duecall.cli.speakable import leave_out, prove_contacts
 from duecall.cli.status_view import status_view
 from duecall.shell import config_file, control
 from duecall.shell.campaign_files import campaign_file, campaign_name
+from duecall.shell.config_voices import check_voices
 from duecall.shell.garbage import collect_seldom
 from duecall.shell.operator import Operator
 from duecall.shell.service import Service, own_daemon_id
@@ -88,24 +90,30 @@ def run(context: Context, drain: int, log_file: Path | None, verbose: bool) -> N
 @cli.command()
 @click.argument("campaign", type=click.Path(path_type=Path))
 @click.option("--paused", is_flag=True, help="Load everything, but place no call yet.")
+@leave_out
 @pass_context
-def start(context: Context, campaign: Path, paused: bool) -> None:
+def start(context: Context, campaign: Path, paused: bool, leave_out: bool) -> None:
     """Check a campaign, load its contacts, and let the daemon call them.
 
-    Sounds are made before the first call. Starting again after a change of the file is safe:
-    contacts already called stay called.
+    Every row that may be called is proven first: one that cannot be read aloud, and nothing is
+    loaded. Sounds are made before the first call. Starting again after a change of the file is
+    safe: contacts already called stay called.
 
     \b
     Example:
       duecall start campaigns/overdue-vi.yaml
+      duecall start overdue-vi --leave-out-unspeakable
     """
     path = campaign_file(campaign, context.root)
     loaded = config_file.load_campaign(path, context.site)
+    check_voices(path, context.site, loaded)
     context.ask({"do": "status"})  # without a daemon nothing is loaded and no sound is made
+    left_out = prove_contacts(context, loaded, leave_out=leave_out)
     counts = load_contacts(context, loaded, path)
     console.print(f"contacts: {counts}", highlight=False)
     make_prompts(context, loaded)
-    reply = context.ask({"do": "start", "file": str(path.resolve()), "paused": paused})
+    proven = {"proven": True, "left_out": left_out}
+    reply = context.ask({"do": "start", "file": str(path.resolve()), "paused": paused, **proven})
     state = "loaded, paused" if paused else "started"
     console.print(f"[green]{reply['campaign']}[/green] {state}")
 

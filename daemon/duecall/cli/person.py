@@ -21,6 +21,7 @@ from duecall.shell.keeping_rules import keeping_of
 from duecall.shell.person_erasing import Erased, Eraser, ForgetPlan, PersonBusy, kept_counts
 from duecall.shell.person_export import PersonExport, note
 from duecall.shell.person_store import NoSuchPerson, Person, PersonStore
+from duecall.shell.personal_sounds import PersonalSounds
 from duecall.shell.store import Store
 
 LABEL = 9
@@ -52,8 +53,10 @@ def forget(context: Context, who: str, reason: str, yes: bool, as_json: bool) ->
     try:
         person = _find(store, who)
         at = now().wall
-        keeping = keeping_of(context.site, store.campaigns())
-        eraser = Eraser(store.parts, _files(context), keeping, at)
+        stored = store.campaigns()
+        sounds = PersonalSounds(context.site, (one.campaign for one in stored))
+        keeping = keeping_of(context.site, stored)
+        eraser = Eraser(store.parts, _files(context), keeping, at, sounds)
         plan = eraser.plan(person)
         notes = _notes(context, store, person)
         if not as_json:

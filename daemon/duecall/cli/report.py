@@ -69,6 +69,7 @@ def _show(name: str, summary: Summary) -> None:
         _table(f"answer to {question}", options, sum(options.values()))
     promised = {str(day or "no day named"): n for day, n in summary.promises.items()}
     _table("promised to pay by", promised)
+    _table("voice", _voices(summary), sum(line.attempts for line in summary.voices))
 
 
 def _table(title: str, counts: dict[str, int], total: int | None = None) -> None:
@@ -85,6 +86,17 @@ def _table(title: str, counts: dict[str, int], total: int | None = None) -> None
         table.add_row(escape(name), str(count), *share)
     console.print()
     console.print(table)
+
+
+def _voices(summary: Summary) -> dict[str, int]:
+    """Each voice, and apart from it the attempts where it stood in for the chosen one."""
+    shown: dict[str, int] = {}
+    for line in summary.voices:
+        if chosen := line.attempts - line.stood_in:
+            shown[line.voice] = chosen
+        if line.stood_in:
+            shown[f"{line.voice} (stood in for the chosen one)"] = line.stood_in
+    return shown
 
 
 def _share(part: int, whole: int) -> str:
@@ -112,4 +124,8 @@ def _plain(summary: Summary) -> dict[str, object]:
         "share_heard": summary.share_heard,
         "promises": {str(day or ""): n for day, n in summary.promises.items()},
         "done_reasons": summary.done_reasons,
+        "voices": [
+            {"voice": line.voice, "attempts": line.attempts, "stood_in": line.stood_in}
+            for line in summary.voices
+        ],
     }

@@ -55,7 +55,9 @@ class Target:
     phone_hash: keyed hash of the number, the key of L1, caps and stops. spoken_on: the day, where
     the lender is, of which the brief speaks; None where it speaks of none. contact_key: keyed hash
     of the person; account_key: the account's number in the store; caps and stops go by these too.
-    known: calls and stops of these keys, as they were when the target was claimed.
+    known: calls and stops of these keys, as they were when the target was claimed. voice: who
+    speaks to it (`espeak:vi`), empty where all is recorded; voice_turn: 0 for the campaign's chosen
+    voice, from 1 for those that stand in.
     """
 
     id: int
@@ -71,6 +73,8 @@ class Target:
     contact_key: str = ""
     account_key: str = ""
     known: Snapshot = EMPTY
+    voice: str = ""
+    voice_turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ files or templates is judged in shell/config_references.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from duecall.core.contact import BUCKET_STARTS
 from duecall.core.model import Hours as Hours
 from duecall.core.model import Model as Model
 from duecall.core.model import Weekday as Weekday
@@ -41,6 +42,7 @@ from duecall.core.scalars import (
     refusal,
     refuse,
 )
+from duecall.core.voice import Voice as Voice
 
 Language = Literal["vi", "ru", "zh", "en"]
 Key = Annotated[str, matching(r"[0-9*#]", 'one of 0-9, "*" and "#"')]
@@ -52,6 +54,10 @@ Variable = Annotated[
 ]
 CallerId = Annotated[str, matching(r"\+?[0-9]{3,15}", "3 to 15 digits, + before them or not")]
 
+_Place = tuple[str | int, ...]
+
+# What a word alone may not decide: it is asked for twice (SpokenAnswers.confirm).
+CONFIRMED = ("opt_out", "claims_paid", "promise")
 RETRIABLE = tuple(outcome for outcome in Outcome if not outcome.ends_campaign)
 MESSAGE_STEP = "message"  # the step of Campaign.message in a brief; no question may be called so
 
@@ -97,6 +103,19 @@ class Selection(Model):
     balance: Range | None = None  # major units of the account's currency
     fields: dict[str, FieldRule] = {}  # any other column: one of the values, or a range
 
+    def buckets(self) -> frozenset[int]:
+        """The DPD buckets of the accounts that may be picked; 0 is before the due date."""
+        firsts = (None, *BUCKET_STARTS)
+        lasts = (*(start - 1 for start in BUCKET_STARTS), None)
+        low, high = (self.dpd.min, self.dpd.max) if self.dpd else (None, None)
+        return frozenset(
+            bucket
+            for bucket, (first, last) in enumerate(zip(firsts, lasts, strict=True))
+            if (not self.dpd_buckets or bucket in self.dpd_buckets)
+            and (high is None or first is None or first <= high)
+            and (low is None or last is None or last >= low)
+        )
+
 
 class OrderBy(Model):
     field: Annotated[str, AfterValidator(not_blank("field"))]  # see docs
@@ -137,14 +156,6 @@ class Calendar(Model):
                     yield ("hours", later, "from"), problem, "spans apart from each other"
 
 
-class Voice(Model):
-    engine: Literal["espeak"] = "espeak"
-    name: str = ""  # empty: the engine's best for the language
-    words_per_minute: Annotated[int, Field(ge=80, le=300)] = 150
-    pitch: Annotated[int, Field(ge=0, le=99)] = 50
-    region: Literal["", "north", "south"] = ""  # whose words numbers are said in; Vietnamese only
-
-
 class Say(Model):
     """One piece of a message: a template to speak or a recorded sound file; exactly one."""
 
@@ -173,6 +184,15 @@ Saying = Annotated[tuple[Say, ...], BeforeValidator(_as_list), Field(max_length=
 Spoken = Annotated[Saying, Field(min_length=1)]  # something has to be said
 
 
+def _known_bucket(value: Any) -> Any:
+    if str(value) not in ("1", "2", "3", "4", "5"):
+        raise refusal(f"{value!r} is no DPD bucket", "1 to 5; docs/glossary.md says which is which")
+    return int(value)
+
+
+Bucket = Annotated[int, BeforeValidator(_known_bucket)]
+
+
 class KeyRule(Model):
     """What a key does: see fs_scripts.contract.ACTIONS."""
 
@@ -197,12 +217,47 @@ class KeyRule(Model):
                 yield (field,), f"does not belong to {self.do}", f"only with `do: {owner}`"
 
 
+class SpokenAnswers(Model):
+    """Words that stand for keys of their step. Empty: nobody listens for words."""
+
+    answers: dict[Literal["yes", "no"], Key] = {}
+    digits: Flag = False  # each digit among the step's keys may be said, too
+    confirm: Saying = ()  # said when a word was heard: it counts when it is said again
+
+    def words(self, keys: Iterable[str]) -> dict[str, str]:
+        """Word -> key. keys: those of the step."""
+        words: dict[str, str] = dict(self.answers)  # type: ignore[arg-type]  # yes and no are str
+        return words | ({key: key for key in keys if key.isdigit()} if self.digits else {})
+
+    def problems(self, keys: Mapping[str, KeyRule]) -> Iterator[tuple[_Place, str, str]]:
+        """keys: those of the step."""
+        for word, key in self.answers.items():
+            if key not in keys:
+                problem = f"{word} stands for a key without meaning here"
+                yield ("answers", word), problem, ", ".join(keys) or "keys: of the same step"
+        words = self.words(keys)
+        if self.digits and not set(words) & set(keys):
+            yield ("digits",), "no digit is among the keys here", "keys 0-9, or leave it out"
+        if self.confirm and not words:
+            yield ("confirm",), "there is no word to confirm", "answers or digits beside it"
+        final = [key for key in words.values() if key in keys and keys[key].do in CONFIRMED]
+        if final and not self.confirm:
+            problem = f"a word stands for key {final[0]} ({keys[final[0]].do}) and counts at once"
+            yield (), problem, "confirm: what is said to have it said twice"
+
+
 class Question(Model):
     id: Variable
     ask: Spoken
     keys: Annotated[dict[Key, KeyRule], Field(min_length=1)]
     wait: Annotated[Seconds, Field(le=60)] = 5
     repeats: Annotated[int, Field(ge=0, le=5)] = 1
+    spoken: SpokenAnswers = SpokenAnswers()
+
+    @model_validator(mode="after")
+    def _check(self) -> Question:
+        refuse("Question", _under(("spoken",), self.spoken.problems(self.keys)))
+        return self
 
 
 class RetryRule(Model):
@@ -256,10 +311,12 @@ class Campaign(Model):
     order: tuple[OrderBy, ...] = ()
     calendar: Calendar
     message: Spoken
+    message_by_bucket: dict[Bucket, Spoken] = {}  # in place of `message`, by DPD bucket
     barge_in: Flag = True
     wait: Annotated[Seconds, Field(le=60)] = 5  # for a key, after the message
     repeats: Annotated[int, Field(ge=0, le=5)] = 1
     keys: dict[Key, KeyRule] = {}
+    spoken: SpokenAnswers = SpokenAnswers()  # that stand for `keys`
     questions: Annotated[tuple[Question, ...], Field(max_length=30)] = ()
     invalid_key: Saying = ()
     goodbye: Saying = ()
@@ -272,37 +329,59 @@ class Campaign(Model):
     max_call: Annotated[Seconds, Field(ge=10, le=3600)] = 300
     record: Flag = False
     variables: dict[Variable, Words] = {}  # free words for the templates
-    purpose: Purpose = "collection"  # some rules hold for one of them only
+    purpose: Purpose = "collection"  # some rules hold for one purpose only
     rules: RuleChanges = RuleChanges()  # of its own, over the site's and the pack's
 
     @model_validator(mode="after")
     def _check(self) -> Campaign:
         seen: set[str] = {MESSAGE_STEP}
-        problems: list[tuple[tuple[str | int, ...], str, str]] = []
+        problems = list(_under(("spoken",), self.spoken.problems(self.keys)))
         for number, question in enumerate(self.questions):
             if question.id in seen:
                 problem = f"{question.id!r} is taken"
                 allowed = f"an id of its own, and not {MESSAGE_STEP}"
                 problems.append((("questions", number, "id"), problem, allowed))
             seen.add(question.id)
+        picked = self.selection.buckets()
+        for bucket in self.message_by_bucket:
+            if bucket not in picked:
+                problem = f"the selection never picks an account of bucket {bucket}"
+                allowed = ", ".join(str(one) for one in sorted(picked - {0})) or "none here"
+                problems.append((("message_by_bucket", str(bucket), "[key]"), problem, allowed))
         if self.voice.region and self.language != "vi":
             problem = f"numbers have no regional words in {self.language!r}"
             problems.append((("voice", "region"), problem, "only with `language: vi`"))
         refuse("Campaign", problems)
         return self
 
+    def message_for(self, bucket: int) -> tuple[Say, ...]:
+        """What is said first to accounts of this DPD bucket; 0 is before the due date."""
+        return self.message_by_bucket.get(bucket, self.message)
+
     def sayings(self) -> Iterator[tuple[tuple[str | int, ...], Say]]:
         """Every piece that the campaign can say, with its place in the file."""
         for part in ("message", "invalid_key", "goodbye", "no_agent"):
             yield from _placed((part,), getattr(self, part))
+        for bucket, message in self.message_by_bucket.items():
+            yield from _placed(("message_by_bucket", str(bucket)), message)
         yield from _of_keys((), self.keys)
+        yield from _placed(("spoken", "confirm"), self.spoken.confirm)
         for number, question in enumerate(self.questions):
             place = ("questions", number)
             yield from _placed((*place, "ask"), question.ask)
             yield from _of_keys(place, question.keys)
+            yield from _placed((*place, "spoken", "confirm"), question.spoken.confirm)
+
+    def listens(self) -> bool:
+        """Whether any step takes words instead of keys."""
+        steps = ((self.spoken, self.keys), *((q.spoken, q.keys) for q in self.questions))
+        return any(spoken.words(keys) for spoken, keys in steps)
 
 
-_Place = tuple[str | int, ...]
+def _under(
+    place: _Place, problems: Iterable[tuple[_Place, str, str]]
+) -> Iterator[tuple[_Place, str, str]]:
+    return (((*place, *where), problem, allowed) for where, problem, allowed in problems)
 
 
 def _placed(place: _Place, pieces: tuple[Say, ...]) -> Iterator[tuple[_Place, Say]]:

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
 
 from duecall.core.attempt import Target
-from duecall.core.campaign import Campaign, Range
+from duecall.core.campaign import Campaign, Range, Selection
 from duecall.core.contact import Account, dpd_bucket, dpd_on
 from duecall.core.gate import Gate
 from duecall.core.gate_types import (
@@ -145,19 +145,31 @@ class Eligibility:
             return Denied(f"not selected: {dpd} days past due", again)
         if selection.dpd is not None and not _within(Decimal(dpd), selection.dpd):
             return Denied(f"not selected: {dpd} days past due", again)
-        if selection.balance is not None and not _within(
-            major_units(account.balance_minor, account.currency), selection.balance
-        ):
-            return Denied("not selected: balance", None)
-        for name, wanted in selection.fields.items():
-            value = account.fields.get(name, "")
-            if isinstance(wanted, Range):
-                fits = _within(_number(value), wanted)
-            else:
-                fits = value in wanted
-            if not fits:
-                return Denied(f"not selected: {name}", None)
+        if unfit := _unfit(selection, account):
+            return Denied(f"not selected: {unfit}", None)
         return Allowed()
+
+
+def ever_selected(selection: Selection, account: Account) -> bool:
+    """Whether the account may be picked on some day; as long as its row stays as it is."""
+    return not _unfit(selection, account)
+
+
+def _unfit(selection: Selection, account: Account) -> str:
+    """Which condition does not hold, of those that no day changes; empty: all do."""
+    if selection.balance is not None and not _within(
+        major_units(account.balance_minor, account.currency), selection.balance
+    ):
+        return "balance"
+    for name, wanted in selection.fields.items():
+        value = account.fields.get(name, "")
+        if isinstance(wanted, Range):
+            fits = _within(_number(value), wanted)
+        else:
+            fits = value in wanted
+        if not fits:
+            return name
+    return ""
 
 
 def _soon(verdict: Denied, known: Snapshot, at: datetime) -> Denied:

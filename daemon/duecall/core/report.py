@@ -55,6 +55,8 @@ class AttemptRecord:
     promised_for: date | None = None
     recording: str = ""
     error: str = ""
+    voice: str = ""
+    voice_turn: int = 0
     contract: str = ""
     name: str = ""
     phone: str = ""
@@ -100,12 +102,22 @@ class NumberLine:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceLine:
+    """Attempts that one voice was to speak in; stood_in: those in place of the chosen one."""
+
+    voice: str
+    attempts: int
+    stood_in: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """attempts: all that were saved. spoke: those where the dialogue ran. contacts: people.
 
     by_outcome: every outcome that happened, and `open`. keys: (step, key) -> presses.
     answers: question -> option -> answers. reached: contacts spoken with at least once.
     promises: due day (None: not said) -> promises. done_reasons: accounts done with, by reason.
+    voices: attempts with recordings alone stand in none of them.
     """
 
     attempts: int
@@ -127,6 +139,7 @@ class Summary:
     accounts: int
     accounts_done: int
     done_reasons: dict[str, int]
+    voices: tuple[VoiceLine, ...] = ()
 
     @property
     def connect_rate(self) -> float:
@@ -149,6 +162,8 @@ def summarise(attempts: Iterable[AttemptRecord], targets: Iterable[TargetSummary
     shares: Counter[str] = Counter()
     promises: Counter[date | None] = Counter()
     reached: set[int] = set()
+    voices: Counter[str] = Counter()
+    stood_in: Counter[str] = Counter()
     without_meaning = recordings = 0
     talk_s = 0.0
     for attempt in attempts:
@@ -166,6 +181,9 @@ def summarise(attempts: Iterable[AttemptRecord], targets: Iterable[TargetSummary
         if attempt.promised:
             promises[attempt.promised_for] += 1
         recordings += bool(attempt.recording)
+        if attempt.voice:
+            voices[attempt.voice] += 1
+            stood_in[attempt.voice] += attempt.voice_turn > 0
         talk_s += attempt.talk_s
 
     open_contacts: set[int] = set()
@@ -206,4 +224,5 @@ def summarise(attempts: Iterable[AttemptRecord], targets: Iterable[TargetSummary
         accounts=accounts,
         accounts_done=sum(reasons.values()),
         done_reasons=dict(sorted(reasons.items())),
+        voices=tuple(VoiceLine(name, n, stood_in[name]) for name, n in sorted(voices.items())),
     )

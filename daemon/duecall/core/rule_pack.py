@@ -44,7 +44,8 @@ KINDS_OF_DAY: tuple[KindOfDay, ...] = ("workday", "weekend", "holiday")
 DayName = Literal[
     "all", "workday", "weekend", "holiday", "mon", "tue", "wed", "thu", "fri", "sat", "sun"
 ]
-Purpose = Literal["collection", "marketing"]
+# service: what somebody asked for or is owed, such as a code, an order, a receipt.
+Purpose = Literal["collection", "marketing", "service"]
 LineKind = Literal["mobile", "landline"]
 
 RuleId = Annotated[

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from duecall.core.campaign import Model
+from duecall.core.campaign import Language, Model
 from duecall.core.database_url import DATABASE_URL
+from duecall.core.recognition import RecogniserChoice, problem_of
 from duecall.core.rule_merge import RuleChanges
 from duecall.core.rule_pack import NO_LAW, RulePack
-from duecall.core.scalars import Seconds, Size, Words, matching
+from duecall.core.scalars import Seconds, Size, Words, matching, refuse
+from duecall.core.voice import Voice, program_argument
 
 SipAddress = Annotated[
     str,
@@ -27,6 +29,7 @@ HostPort = Annotated[
     str, matching(r"[A-Za-z0-9_.-]+(:[0-9]{1,5})?", "host or host:port, such as 127.0.0.1:5080")
 ]
 DatabaseUrl = Annotated[str, DATABASE_URL]
+Argument = Annotated[str, AfterValidator(program_argument)]
 
 
 class SwitchSettings(Model):
@@ -86,9 +89,31 @@ class Site(Model):
     journal: JournalSettings = JournalSettings()
     trunks: Annotated[dict[Slug, Trunk], Field(min_length=1)]
     agents: dict[Slug, AgentGroup] = {}
+    tts_cache_max_mb: Annotated[int, Field(ge=0)] = 1_000  # of sounds; 0: any
     hold_music: str = ""  # sound file; empty: the one that Duecall ships
     rules: RuleChanges = RuleChanges()  # over the packs, for all campaigns
+    voices: dict[Language, Voice] = {}  # of campaigns that name no engine
+    programs: dict[Slug, Annotated[tuple[Argument, ...], Field(min_length=1)]] = {}  # `command`
+    voice_processes: Annotated[int, Field(ge=1, le=16)] = 1  # of each engine that stays loaded
+    recognition: dict[Language, RecogniserChoice] = {}  # sound into words
     _packs: dict[str, RulePack] = PrivateAttr(default_factory=lambda: {NO_LAW.jurisdiction: NO_LAW})
+
+    @model_validator(mode="after")
+    def _check(self) -> Site:
+        refuse("Site", self._problems())
+        return self
+
+    def _problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        for language, voice in self.voices.items():
+            place = ("voices", language)
+            if not voice.engine:
+                yield place, "a voice without an engine", "engine: beside it"
+            if voice.region:
+                problem = "the words of a message are the campaign's own"
+                yield (*place, "region"), problem, "voice: region: in the campaign's file"
+        for language, choice in self.recognition.items():
+            if problem := problem_of(language, choice):
+                yield ("recognition", language), problem, "another engine, or a model of your own"
 
     @property
     def packs(self) -> Mapping[str, RulePack]:

@@ -24,8 +24,8 @@ COLUMNS = (
     "consents",
     "flags",
 )
-# name: what it holds. dpd, today and tomorrow are of the day of the call where the lender is
-# (the campaign's zone), whatever the contacts file said on its own day.
+# name: what it holds. dpd, bucket, today and tomorrow are of the day of the call where the lender
+# is (the campaign's zone), whatever the contacts file said on its own day.
 STANDARD = {
     "name": "the contact's name",
     "contract_number": "the contract's number",
@@ -34,6 +34,7 @@ STANDARD = {
     "interest_rate": "per cent a year",
     "due_date": "the day the money was or is due",
     "dpd": "days past due on the day of the call; below zero before the due date",
+    "bucket": "the DPD bucket on the day of the call, 1 to 5; 0 before the due date",
     "phone": "the number that is called",
     "today": "the day of the call",
     "tomorrow": "the day after it",
@@ -41,3 +42,6 @@ STANDARD = {
 }
 # What a template may not be given as a column's or variable's name: it would hide the real one.
 RESERVED = frozenset(STANDARD) - {"lender"}
+# What the day, the site and the campaign give: no column of the contacts file is needed for them,
+# and one of these names would not be heard.
+NO_COLUMN = frozenset({"bucket", "today", "tomorrow", "lender"})

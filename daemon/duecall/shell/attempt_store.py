@@ -57,8 +57,8 @@ FIND_TARGET = """SELECT t.campaign_id, t.state, t.held_by, t.phone_hash, k.trunk
     JOIN contact c ON c.id = a.contact_id WHERE t.id = ? AND t.lender_id = ?"""
 # Only a clash of keys is passed over, as SQLite's own INSERT OR IGNORE would not have it.
 INSERT = """INSERT INTO attempt (id, lender_id, target_id, campaign_id, phone_hash, sealed, number,
-    daemon, trunk, stage, saved_at, contact_key, account_id)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    daemon, trunk, stage, saved_at, contact_key, account_id, voice, voice_turn)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING"""
 SETTLE = """UPDATE attempt SET stage = ?, settled_at = ?, outcome = ?, cause = ?, sip_status = ?,
     ended_by = ?, action = ?, keys = ?, answers = ?, heard_ms = ?, message_ms = ?, talk_ms = ?,
@@ -123,6 +123,8 @@ class AttemptStore:
                 to_us(attempt.at),
                 target.contact_key,
                 int(target.account_key or 0),
+                target.voice,
+                target.voice_turn,
             ),
         )
         if inserted.rowcount != 1:

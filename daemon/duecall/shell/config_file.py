@@ -8,7 +8,7 @@ from duecall.core.campaign import Campaign
 from duecall.core.rule_choice import rules_of
 from duecall.core.rule_merge import MergeProblems
 from duecall.core.site import Site
-from duecall.shell import config_references
+from duecall.shell import config_references, config_voices
 from duecall.shell.config_faults import ConfigFaults, Fault, Spot
 from duecall.shell.model_faults import fault_at, validated
 from duecall.shell.rule_packs import load_packs
@@ -28,9 +28,14 @@ def load_campaign(path: Path, site: Site | None) -> Campaign:
     faults = list(tree.faults)
     for place, problem, allowed, spot in config_references.of_campaign(tree, path.parent, site):
         faults.append(fault_at(path, tree, place, problem, allowed, spot))
+    for place, problem, allowed, spot in config_voices.of_campaign(tree, path.parent, site):
+        faults.append(fault_at(path, tree, place, problem, allowed, spot))
     config_references.make_absolute(tree, path.parent)
+    config_voices.make_absolute(tree, path.parent)
     campaign = validated(Campaign, path, tree, faults, unnamed=not named)
     if site is not None:
+        if unfit := list(config_voices.of_both(tree, site, campaign)):
+            raise ConfigFaults([fault_at(path, tree, *problem) for problem in unfit])
         try:
             rules_of(site, campaign)
         except MergeProblems as error:
@@ -47,6 +52,9 @@ def load_site(path: Path) -> Site:
     folder = path.resolve().parent
     for place, problem, allowed, spot in config_references.of_site(tree, folder):
         faults.append(fault_at(path, tree, place, problem, allowed, spot))
+    for place, problem, allowed, spot in config_voices.of_site(tree, folder):
+        faults.append(fault_at(path, tree, place, problem, allowed, spot))
+    config_voices.make_absolute(tree, folder)
     site = validated(Site, path, tree, faults)
     site = config_references.absolute_site(site, folder)
     site = site.with_packs(load_packs(Path(site.folders.rules)))

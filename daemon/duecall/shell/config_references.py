@@ -17,13 +17,16 @@ from duecall.core.rule_choice import site_problems
 from duecall.core.rule_merge import MergeProblems
 from duecall.core.scalars import did_you_mean
 from duecall.core.site import Site
-from duecall.core.variables import COLUMNS, RESERVED, STANDARD
+from duecall.core.variables import COLUMNS, NO_COLUMN, RESERVED, STANDARD
 from duecall.shell.config_templates import Place, Reference, template_faults
 from duecall.shell.contacts_csv import ContactsFileError, read_header, spoken_currencies
 from duecall.shell.yaml_tree import Tree, dotted
-from duecall.speech.faults import SoundFault
+from duecall.speech.faults import SoundFault, TemplateFault, Unspeakable
+from duecall.speech.recognition.live_choice import why_unheard
 from duecall.speech.recorded import telephone_sound
 from duecall.speech.template import MessageTemplate
+from duecall.speech.values import Text
+from duecall.speech.words import words
 
 _TESTS = re.compile(r"\{[{%][^}]*?\bif\b([^}]*)[%}]\}")  # what stands behind an `if`
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -37,6 +40,7 @@ def of_campaign(tree: Tree, folder: Path, site: Site | None) -> Iterator[Referen
         if isinstance(trunk := data.get("trunk"), str) and trunk not in site.trunks:
             yield ("trunk",), *_unknown(trunk, "trunk of config.yaml", site.trunks), None
         yield from _agents(data, site)
+        yield from _unheard(data, site)
     yield from _silent_transfers(data)
     header: tuple[str, ...] | None = None
     if isinstance(contacts := data.get("contacts"), str) and contacts.strip():
@@ -48,13 +52,15 @@ def of_campaign(tree: Tree, folder: Path, site: Site | None) -> Iterator[Referen
         yield from _columns(data, header)
     yield from _own_variables(data, header)
     known = _known_words(data, header, site)
+    typed = set(STANDARD) | {name for name, _ in _items(data.get("variables"))}
     language = data.get("language")
+    yield from _unspoken_variables(data)
     for place, piece in _pieces(data):
         yield from _sound(place, piece.get("sound"), folder)
         text = piece.get("text")
         if isinstance(text, str) and text.strip() and language in get_args(Language):
             where = (*place, "text") if (*place, "text") in tree.values else place
-            yield from template_faults(tree, where, text, cast(Language, language), known)
+            yield from template_faults(tree, where, text, cast(Language, language), known, typed)
     yield from _unspoken_currency(data)
 
 
@@ -69,6 +75,11 @@ def of_site(tree: Tree, folder: Path) -> Iterator[Reference]:
         if isinstance(secret, str) and secret and not (folder / secret).is_file():
             place: Place = ("trunks", name, "password_file")
             yield place, f"no file {secret}", "a file that holds the password alone", None
+    for language, choice in _items(tree.data.get("recognition")):
+        model = choice.get("model") if isinstance(choice, dict) else None
+        if isinstance(model, str) and model and not (folder / model).is_dir():
+            place = ("recognition", language, "model")
+            yield place, f"no folder {model}", "the unpacked folder of a model", None
     folders = tree.data.get("folders")
     rules = folders.get("rules") if isinstance(folders, dict) else None
     if isinstance(rules, str) and not (folder / rules).is_dir():
@@ -121,6 +132,12 @@ def absolute_site(site: Site, folder: Path) -> Site:
         "switch": site.switch.model_copy(update=switch),
         "trunks": trunks,
         "hold_music": str(folder / site.hold_music) if site.hold_music else "",
+        "recognition": {
+            language: choice.model_copy(update={"model": str(folder / choice.model)})
+            if choice.model
+            else choice
+            for language, choice in site.recognition.items()
+        },
     }
     return site.model_copy(update=update)
 
@@ -137,7 +154,7 @@ def columns_used(campaign: Campaign) -> frozenset[str]:
             names = MessageTemplate(piece.text, campaign.language).variables()
             asked = {word for test in _TESTS.findall(piece.text) for word in _WORD.findall(test)}
             spoken |= names - (asked - {"balance"})
-    spoken -= set(campaign.variables) | {"today", "tomorrow", "lender"}
+    spoken -= set(campaign.variables) | NO_COLUMN
     chosen = set(campaign.selection.fields) | {order.field for order in campaign.order}
     if campaign.selection.balance is not None:
         chosen.add("balance")
@@ -177,6 +194,26 @@ def _agents(data: dict[str, Any], site: Site) -> Iterator[Reference]:
             yield (*place, "to"), *_unknown(group, kind, site.agents), None
 
 
+def _spoken(data: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Where words stand for keys: of the message and of the questions."""
+    holders: list[tuple[Place, Any]] = [((), data)]
+    holders += [(("questions", n), question) for n, question in _entries(data.get("questions"))]
+    for place, holder in holders:
+        if isinstance(holder, dict) and isinstance(spoken := holder.get("spoken"), dict):
+            yield (*place, "spoken"), spoken
+
+
+def _unheard(data: dict[str, Any], site: Site) -> Iterator[Reference]:
+    """Words that nobody would hear."""
+    language = data.get("language")
+    for place, spoken in _spoken(data):
+        if language in get_args(Language) and (spoken.get("answers") or spoken.get("digits")):
+            problem, remedy = why_unheard(site, cast(Language, language))
+            if problem:
+                yield place, problem, remedy, None
+            return
+
+
 def _silent_transfers(data: dict[str, Any]) -> Iterator[Reference]:
     """Who asked for a person and waited with music must not hear a click and nothing more."""
     for place, rule in _key_rules(data):
@@ -191,10 +228,15 @@ def _pieces(data: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
     sayings: list[tuple[Place, Any]] = [
         ((part,), data.get(part)) for part in ("message", "invalid_key", "goodbye", "no_agent")
     ]
+    sayings += [
+        (("message_by_bucket", bucket), message)
+        for bucket, message in _items(data.get("message_by_bucket"))
+    ]
     for number, question in _entries(data.get("questions")):
         if isinstance(question, dict):
             sayings.append((("questions", number, "ask"), question.get("ask")))
     sayings += [((*place, "say"), rule.get("say")) for place, rule in _key_rules(data)]
+    sayings += [((*place, "confirm"), one.get("confirm")) for place, one in _spoken(data)]
     for place, saying in sayings:
         pieces: list[tuple[Place, Any]] = [((*place, n), piece) for n, piece in _entries(saying)]
         pieces = pieces or [(place, saying)]
@@ -228,6 +270,11 @@ def _columns(data: dict[str, Any], header: tuple[str, ...]) -> Iterator[Referenc
 
 
 def _own_variables(data: dict[str, Any], header: tuple[str, ...] | None) -> Iterator[Reference]:
+    for name in sorted(NO_COLUMN.intersection(header or ())):
+        said = re.compile(rf"\{{[{{%][^}}]*\b{name}\b")
+        if any(said.search(str(piece.get("text"))) for _, piece in _pieces(data)):
+            problem = f"a column {name} is in the file, and a message says the variable {name}"
+            yield ("contacts",), problem, "another name for the column", None
     for name, _ in _items(data.get("variables")):
         if name in RESERVED:
             problem = "would hide the variable of this name"
@@ -250,6 +297,27 @@ def _known_words(
     if site is not None and not site.lender_name and "lender" not in own:
         known.discard("lender")
     return known | own
+
+
+def _unspoken_variables(data: dict[str, Any]) -> Iterator[Reference]:
+    """Words of the campaign's own that a message says as they are, and that cannot be said so."""
+    language, own = data.get("language"), dict(_items(data.get("variables")))
+    if language not in get_args(Language):
+        return
+    told: set[str] = set()
+    for _, piece in _pieces(data):
+        try:
+            said = MessageTemplate(str(piece.get("text") or ""), cast(Language, language))
+        except TemplateFault:
+            continue  # told at its own place
+        for name in said.said_plainly():
+            if isinstance(own.get(name), str) and name not in told:
+                told.add(name)
+                try:
+                    words(Text(own[name]), cast(Language, language))
+                except Unspeakable as error:
+                    problem, _, remedy = str(error).partition("; ")
+                    yield ("variables", name), problem, remedy or "words", None
 
 
 def _unspoken_currency(data: dict[str, Any]) -> Iterator[Reference]:

@@ -17,9 +17,15 @@ Reference = tuple[Place, str, str, Spot | None]  # place, problem, allowed, a sp
 
 
 def template_faults(
-    tree: Tree, place: Place, text: str, language: Language, known: set[str] | None
+    tree: Tree,
+    place: Place,
+    text: str,
+    language: Language,
+    known: set[str] | None,
+    typed: set[str],
 ) -> Iterator[Reference]:
-    """known: the variables there are; None where that cannot be told."""
+    """known: the variables there are; None where that cannot be told. typed: those that may be said
+    without a filter."""
     try:
         template = MessageTemplate(text, language)
     except TemplateFault as error:
@@ -33,12 +39,17 @@ def template_faults(
             problem = "nothing gives the variable lender: neither variables nor lender_name"
         spot = _within(tree, place, fault.line, fault.column, word)
         yield place, problem, ", ".join(sorted(known or ())), spot
+    for fault in template.untyped_faults(typed):
+        word = _word_at(template.source, fault)
+        if known is None or word in known:
+            spot = _within(tree, place, fault.line, fault.column, word)
+            problem, allowed = fault.message.split(": ", 1)
+            yield place, problem, f"{allowed}; docs/speech.md lists them", spot
     for fault in template.static_number_faults():
-        number = _long_number(template.source, fault)
+        number = _number_at(template.source, fault)
         if number:
             spot = _within(tree, place, fault.line, fault.column, number)
-            allowed = f"{fault.message}; up to two digits may stand as they are"
-            yield place, f"the number {number} in the text may be read wrongly", allowed, spot
+            yield place, f"the number {number} in the text may be read wrongly", fault.message, spot
 
 
 def _rest_of_line(source: str, fault: TemplateFault) -> str:
@@ -50,13 +61,13 @@ def _word_at(source: str, fault: TemplateFault) -> str:
     return found.group() if found else ""
 
 
-def _long_number(source: str, fault: TemplateFault) -> str:
-    """The run of digits with its separators, if more than two digits stand together."""
+def _number_at(source: str, fault: TemplateFault) -> str:
+    """The number with its separators; empty where it is the rest of one that was told."""
     line, start = source.split("\n")[fault.line - 1], fault.column - 1
     found = re.match(r"\d+(?:[.,:/ -]?\d+)*", line[start:])
-    number = found.group() if found else ""
+    number = found.group() if found else line[start]
     joined = start > 1 and line[start - 1] in ".,:/ -" and line[start - 2].isdigit()
-    return number if len(number) > 2 and not joined else ""
+    return "" if joined else number
 
 
 def _within(tree: Tree, place: Place, line: int, column: int, word: str = "") -> Spot:

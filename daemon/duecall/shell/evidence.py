@@ -39,6 +39,7 @@ SAME, DIFFERS, MISSING, UNKNOWN, REMOVED, NONE = (
     "removed since",
     "",
 )
+_KEY_COLUMNS = ("attempt", "step", "key", "at_ms", "meant", "spoken", "sureness")
 ATTEMPT_COLUMNS = (
     "attempt", "campaign", "try", "phone", "local_time", "saved_at", "sent_at", "rang_at",
     "answered_at", "bridged_at", "settled_at", "outcome", "cause", "sip_status", "keys", "answers",
@@ -103,11 +104,13 @@ class EvidenceWriter:
             its = sums.get(attempt["id"])
             attempt["recording_sha256"] = its["sha256"] if its else ""
             attempt["recording_is"] = self._copy_recording(out, attempt, its, done)
+        self._write_transcripts(out, ids, done)
         self._write_ledger(out, entries, done)
         self._write_rules(out, entries, done)
         self._write_attempts(out, attempts, calls, zone)
-        _write_csv(out / "keys.csv", ("attempt", "step", "key", "at_ms", "meant"), (
-            (one["id"], key["step"], key["key"], key["at_ms"], key.get("meant", True))
+        _write_csv(out / "keys.csv", _KEY_COLUMNS, (
+            (one["id"], key["step"], key["key"], key["at_ms"], key.get("meant", True),
+             key.get("spoken", ""), key.get("sureness", 0) if key.get("spoken") else "")
             for one in attempts for key in one["keys"]
         ))  # fmt: skip
         _write_csv(out / "promises.csv", ("attempt", "due", "at"), (
@@ -202,6 +205,17 @@ class EvidenceWriter:
             )
             return DIFFERS
         return SAME
+
+    def _write_transcripts(self, out: Path, ids: Sequence[str], done: Evidence) -> None:
+        """transcripts.jsonl, one a line, where there is any; of recordings that are kept."""
+        found = self._export.transcripts(ids)
+        if not found:
+            return
+        with (out / "transcripts.jsonl").open("w", encoding="utf-8") as file:
+            for one in found:
+                file.write(json.dumps(one, ensure_ascii=False, sort_keys=True) + "\n")
+                if one["phrases"] is None:
+                    done.problems.append(f"no key opens the transcript of attempt {one['attempt']}")
 
     def _write_ledger(
         self, out: Path, entries: Sequence[Mapping[str, Any]], done: Evidence

@@ -116,6 +116,8 @@ def summary_text(
         "",
         "- `attempts.csv`, `keys.csv`, `promises.csv`, `stops.csv`: the rows, times in UTC",
         "- `recordings/`: the calls that were recorded; their hashes are those of the ledger",
+        "- `transcripts.jsonl`, where there is one: what a program heard in them; it errs, and the",
+        "  recording is what was said",
         "- `ledger.jsonl`: each decision with its place in the chain (`chain`, `seq`), its hash,",
         "  and the hash before it (`prev`); docs/rules.md says what the hash is of",
         "- `rules/`: the rules that the decisions name, and the campaign files, by their SHA-256",

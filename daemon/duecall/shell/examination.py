@@ -5,19 +5,22 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from duecall.core.campaign import Language
 from duecall.core.rule_check import overdue_review
 from duecall.core.site import Site
+from duecall.core.voice import Voice, VoiceChoice, chosen_voice
 from duecall.shell.clock import now
+from duecall.shell.config_voices import fault_of
 from duecall.shell.esl_errors import LinkError
 from duecall.shell.esl_link import EslLink
 from duecall.shell.store import Store
-from duecall.speech.engine import EspeakEngine
-from duecall.speech.faults import SpeechError
+from duecall.speech.engines.catalogue import engines_of
 from fs_scripts.contract import ENTRY_MODULE, unsafe_sound
 
 Verdict = Literal["ok", "warning", "wrong"]
@@ -55,7 +58,7 @@ def examine(
         yield _folder(name, Path(getattr(site.folders, name)))
     yield _disk(Path(site.folders.recordings))
     yield _rules(site, now().wall.date())
-    yield _speech()
+    yield from _voices(site, open_store)
     if password is None:
         yield Finding(
             "wrong",
@@ -111,12 +114,33 @@ def _rules(site: Site, today: date) -> Finding:
     return Finding("ok", "rule packs", ", ".join(sorted(site.packs)))
 
 
-def _speech() -> Finding:
-    try:
-        version = EspeakEngine("en").version()
-    except SpeechError as error:
-        return Finding("wrong", "speech", str(error), "apt-get install espeak-ng")
-    return Finding("ok", "speech", f"espeak-ng {version}")
+def _voices(site: Site, open_store: Callable[[], Store]) -> Iterator[Finding]:
+    """Each engine that the site or a campaign of the database may speak with, started."""
+    wanted = [(language, voice, "config.yaml") for language, voice in site.voices.items()]
+    with suppress(Exception):  # what is wrong with the database has been said
+        store = open_store()
+        try:
+            rows = store.campaigns()
+        finally:
+            store.close()
+        for row in rows:
+            campaign = row.campaign
+            wanted.append((campaign.language, chosen_voice(site, campaign), campaign.name))
+    users: dict[tuple[Language, VoiceChoice], list[str]] = {}
+    for language, voice, user in wanted or [("en", Voice(engine="espeak"), "default")]:
+        for choice in voice.choices():
+            names = users.setdefault((language, choice), [])
+            if user not in names:
+                names.append(user)
+    for (language, choice), names in users.items():
+        chosen = Voice(**choice.model_dump())
+        (engine,) = engines_of(chosen, language, site.programs, site.voice_processes)
+        what = f"voice {engine.name}:{engine.voice}"
+        if why := fault_of(engine):
+            remedy = f"used by {', '.join(names)}; `duecall voice list` shows what there is"
+            yield Finding("wrong", what, why, remedy)
+        else:
+            yield Finding("ok", what, f"version {engine.version()}, used by {', '.join(names)}")
 
 
 def _switch(site: Site, password: str) -> Iterator[Finding]:

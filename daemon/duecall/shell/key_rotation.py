@@ -64,6 +64,7 @@ SEALED = (
     SealedColumn("account", "id", "contract_hash", ("account",)),
     SealedColumn("attempt", "id", "id", ("attempt",), ""),
     SealedColumn("stop", "id", "key", ("stop", "suppression")),
+    SealedColumn("transcript", "attempt_id", "attempt_id", ("transcript",), ""),
 )
 OTHERS = "lender_id = ? AND length(sealed) > 0 AND substr(sealed, 2, 4) <> ?"
 

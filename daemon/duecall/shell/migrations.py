@@ -194,7 +194,34 @@ CREATE TABLE document (
     PRIMARY KEY (lender_id, digest));
 """
 
-MIGRATIONS = (V1, V2, V3)  # the n-th makes version n of version n-1
+# Who spoke in an attempt: `espeak:vi`, empty for recordings alone and where it is not known.
+# voice_turn: 0 for the campaign's chosen voice, from 1 for those that stand in for it.
+V4 = """
+ALTER TABLE attempt ADD COLUMN voice TEXT NOT NULL DEFAULT '';
+ALTER TABLE attempt ADD COLUMN voice_turn SMALLINT NOT NULL DEFAULT 0;
+
+CREATE TABLE recording (
+    attempt_id TEXT PRIMARY KEY REFERENCES attempt (id),
+    lender_id BIGINT NOT NULL REFERENCES lender (id),
+    campaign_id BIGINT NOT NULL REFERENCES campaign (id),
+    name TEXT NOT NULL, daemon TEXT NOT NULL, at BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('there', 'missing', 'changed')),
+    sha256 TEXT NOT NULL, bytes BIGINT NOT NULL, length_ms BIGINT NOT NULL,
+    channels SMALLINT NOT NULL, callee_ms BIGINT NOT NULL, us_ms BIGINT NOT NULL,
+    looked_at BIGINT NOT NULL);
+CREATE INDEX recording_lender_id_at ON recording (lender_id, at, attempt_id);
+CREATE INDEX recording_lender_id_state_at ON recording (lender_id, state, at);
+
+CREATE TABLE transcript (
+    attempt_id TEXT PRIMARY KEY REFERENCES attempt (id),
+    lender_id BIGINT NOT NULL REFERENCES lender (id),
+    sealed {blob} NOT NULL, language TEXT NOT NULL, recogniser TEXT NOT NULL,
+    version TEXT NOT NULL, model TEXT NOT NULL, sha256 TEXT NOT NULL,
+    error TEXT NOT NULL DEFAULT '', at BIGINT NOT NULL);
+CREATE INDEX transcript_lender_id_at ON transcript (lender_id, at);
+"""
+
+MIGRATIONS = (V1, V2, V3, V4)  # the n-th makes version n of version n-1
 VERSION = len(MIGRATIONS)
 
 

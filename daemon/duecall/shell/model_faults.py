@@ -126,7 +126,8 @@ def _in_words(kind: str, context: dict[str, Any], raw: Any, message: str) -> tup
     if kind in _NUMBERS:
         return f"{raw!r} is not {_NUMBERS[kind]}", _NUMBERS[kind]
     if kind == "literal_error":
-        words = [word.strip("' ") for word in context["expected"].replace(" or ", ", ").split(",")]
+        listed = context["expected"].replace(" or ", ", ").split(",")
+        words = [word for word in (one.strip("' ") for one in listed) if word]
         return f"{raw!r} is not known" + did_you_mean(str(raw), words), ", ".join(words)
     for bound, limit in _limits(context):
         return f"{raw} is out of range", f"{bound} {_like(raw, limit)}"

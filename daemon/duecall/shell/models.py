@@ -165,7 +165,8 @@ class TargetRecord(Row):
 class AttemptRow(Row):
     """saved_at: the attempt's own time, `Attempt.at`; the commit follows within the turn.
 
-    events, channels: bits of core/call_events.py; all of them until it is settled.
+    events, channels: bits of core/call_events.py; all of them until it is settled. voice,
+    voice_turn: of Target.
     """
 
     id = CharField(primary_key=True)
@@ -200,6 +201,8 @@ class AttemptRow(Row):
     account_id = BigIntegerField(default=0)
     events = SmallIntegerField(default=63)
     channels = SmallIntegerField(default=15)
+    voice = TextField(default="")
+    voice_turn = SmallIntegerField(default=0)
 
     class Meta:
         table_name = "attempt"
@@ -314,6 +317,56 @@ class PromiseRow(Row):
         table_name = "promise"
 
 
+class RecordingRow(Row):
+    """What was found of an attempt's recording (shell/recording_index.py). at: when the attempt was
+    saved. callee_ms, us_ms: how long there is sound on each side. daemon: whose machine has it."""
+
+    attempt: Any = ForeignKeyField(AttemptRow, primary_key=True)
+    campaign: Any = ForeignKeyField(CampaignRow, index=False)
+    name = CharField()
+    daemon = CharField()
+    at = BigIntegerField()
+    state = CharField()  # there, missing, changed
+    sha256 = CharField()
+    bytes = BigIntegerField()
+    length_ms = BigIntegerField()
+    channels = SmallIntegerField()
+    callee_ms = BigIntegerField()
+    us_ms = BigIntegerField()
+    looked_at = BigIntegerField()
+
+    class Meta:
+        table_name = "recording"
+        indexes = ((("lender", "state", "at"), False),)
+
+
+# In the order of time.
+RecordingRow.add_index(
+    RecordingRow.index(
+        RecordingRow.lender, RecordingRow.at, RecordingRow.attempt, name="recording_lender_id_at"
+    )
+)
+
+
+class TranscriptRow(Row):
+    """What was said in a recording (shell/transcripts.py). sha256: of the recording. error: why
+    there is none."""
+
+    attempt: Any = ForeignKeyField(AttemptRow, primary_key=True)
+    sealed = BlobField()  # JSON of the phrases
+    language = CharField()
+    recogniser = CharField()
+    version = CharField()
+    model = CharField()  # SHA-256 of its files
+    sha256 = CharField()
+    error = TextField(default="")
+    at = BigIntegerField()
+
+    class Meta:
+        table_name = "transcript"
+        indexes = ((("lender", "at"), False),)
+
+
 class TallyRow(Row):
     """Maintained counts, so that a status never scans. shard: a daemon's own row, summed up."""
 
@@ -370,6 +423,8 @@ MODELS: tuple[type[Model], ...] = (
     LedgerRow,
     DocumentRow,
     PromiseRow,
+    RecordingRow,
+    TranscriptRow,
     TallyRow,
     DaemonRow,
     NewsRow,

@@ -1,6 +1,7 @@
 """What an operator may ask of the running daemon (the other end of shell/control.py).
 
-Requests: {"do": "status"} · {"do": "start", "file": PATH, "paused": bool} ·
+Requests: {"do": "status"} ·
+{"do": "start", "file": PATH, "paused": bool, "proven": bool, "left_out": int} ·
 {"do": "pause" | "resume" | "stop", "campaign": NAME} · {"do": "imported", "campaign": NAME} ·
 {"do": "keys"} · {"do": "add_stop" | "lift_stop", …}: shell/stop_requests.py
 """
@@ -14,17 +15,28 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import gevent
 
 from duecall.core import events as e
+from duecall.core.campaign import Campaign
 from duecall.core.campaign_run import CampaignRun
+from duecall.core.contact_row import RowFault
 from duecall.shell.clock import now
 from duecall.shell.config_file import ConfigFaults, load_campaign
+from duecall.shell.config_references import columns_used
+from duecall.shell.config_voices import check_voices
+from duecall.shell.contacts_csv import ContactsFileError, read_contacts
 from duecall.shell.control import ControlError
+from duecall.shell.preparer import Preparer
+from duecall.shell.prover import Prover
 from duecall.shell.service import Service
 from duecall.shell.stop_requests import add_stop, lift_stop
 from duecall.shell.store import StatusCounts, Store, StoreError
 
 log = logging.getLogger(__name__)
+PROVEN_AT_ONCE = 50  # rows, some five milliseconds
 COUNT_S = 5.0  # so long a status waits for the database
 NOT_COUNTED: tuple[StatusCounts, datetime | None] = (StatusCounts({}, 0, 0, {}, {}, 0), None)
 STATES = {"pause": "paused", "resume": "running", "stop": "stopped"}
@@ -75,15 +87,39 @@ class Operator:
         path = Path(str(request.get("file")))
         try:
             campaign = load_campaign(path, self._service.site)
+            if not request.get("proven"):
+                check_voices(path, self._service.site, campaign)
             text = path.read_text(encoding="utf-8")
         except ConfigFaults as faults:
             raise ControlError(str(faults)) from None
         except (OSError, UnicodeDecodeError) as error:
             raise ControlError(f"{path}: the campaign cannot be read: {error}") from None
-        log.info("campaign %s is started by the operator", campaign.name)
-        self._service.start_campaign(campaign, text, paused=bool(request.get("paused")))
+        if not request.get("proven"):
+            self._prove(campaign)
+        left_out = int(request.get("left_out", 0))
+        log.info("campaign %s is started by the operator: left_out=%d", campaign.name, left_out)
+        paused = bool(request.get("paused"))
+        self._service.start_campaign(campaign, text, paused=paused, left_out=left_out)
         self._stopped.discard(campaign.name)
         return {"campaign": campaign.name}
+
+    def _prove(self, campaign: Campaign) -> None:
+        """Refuses a campaign with a row that cannot be spoken; the hub goes on meanwhile."""
+        today = now().wall.astimezone(ZoneInfo(campaign.zone)).date()
+        prover = Prover(Preparer(self._service.site), campaign, today)
+        path, needed = Path(campaign.contacts), columns_used(campaign)
+        try:
+            for row in read_contacts(path, campaign, today=today, needed=needed):
+                if isinstance(row, RowFault) or not prover.will_be_called(row.account):
+                    continue
+                if row.row % PROVEN_AT_ONCE == 0:
+                    gevent.sleep(1e-6)
+                if mute := prover.fault(row.contact, row.account):
+                    where = f"row {row.row}: {mute.variable}".removesuffix(": ")
+                    remedy = "mend it; `duecall start` can leave such rows out"
+                    raise ControlError(f"{where}: cannot be spoken: {mute.why}; {remedy}")
+        except ContactsFileError as error:
+            raise ControlError(str(error)) from None
 
     def _change(self, request: dict[str, Any]) -> dict[str, Any]:
         do, name = str(request["do"]), str(request.get("campaign"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from duecall.core.contact import Contact
+from duecall.core.contact import Account, Contact
 from duecall.core.keeping import Keeping, Kept, What
 from duecall.core.rule_pack import Level
 from duecall.shell.call_files import CallFiles
@@ -21,6 +21,8 @@ from duecall.shell.contact_json import contact_text
 from duecall.shell.database import marks
 from duecall.shell.models import TargetState, to_us
 from duecall.shell.person_store import AttemptEntry, Person, PersonStore
+from duecall.shell.personal_sounds import PersonalSounds
+from duecall.shell.recording_index import forget_recordings
 from duecall.shell.stop_store import FORGOTTEN, NewStop
 from duecall.shell.store_parts import StoreParts
 from duecall.shell.target_store import KEPT_BACK_BY_CAMPAIGN
@@ -79,19 +81,21 @@ class Erased:
     numbers: int = 0
     recordings: int = 0
     records: int = 0
+    sounds: int = 0  # of their name, made for calls
     stops: int = 0
     targets: int = 0  # that are done now
     elsewhere: list[str] = field(default_factory=list)
 
     @property
     def counts(self) -> dict[str, int]:
-        names = ("contacts", "accounts", "numbers", "recordings", "records", "stops", "targets")
-        return {name: getattr(self, name) for name in names}
+        names = ("contacts", "accounts", "numbers", "recordings", "records", "sounds")
+        return {name: getattr(self, name) for name in (*names, "stops", "targets")}
 
 
 class Eraser:
     """keeping: of each campaign, None where its rules are not known (then nothing of its calls is
-    erased). files: of this machine; daemons that share the database have theirs elsewhere."""
+    erased). files, sounds: of this machine; daemons that share the database have theirs elsewhere.
+    """
 
     def __init__(
         self,
@@ -99,7 +103,9 @@ class Eraser:
         files: CallFiles,
         keeping: Mapping[str, Keeping | None],
         now: datetime,
+        sounds: PersonalSounds | None = None,
     ) -> None:
+        self._sounds = sounds
         self._parts = parts
         self._database = parts.database
         self._persons = PersonStore(parts)
@@ -210,6 +216,8 @@ class Eraser:
             if one.erases_records:
                 settled = attempt.settled_at.date() if attempt.settled_at else None
                 done.records += self._files.remove_records(attempt.id, settled, anywhere=anywhere)
+        if self._sounds is not None:
+            done.sounds += self._sounds.erase(_spoken_to(plan.person))
         return gone
 
     def erase(self, plan: ForgetPlan, gone: Sequence[str], done: Erased, reason: str) -> None:
@@ -235,6 +243,7 @@ class Eraser:
                 run("UPDATE attempt SET sealed = ? WHERE id = ?", (sealed, attempt_id))
             for attempt_id in gone:
                 run("UPDATE attempt SET recording = '' WHERE id = ?", (attempt_id,))
+            forget_recordings(self._parts, gone)
             stops = self._empty_stops(plan)
             done.contacts, done.accounts, done.numbers = plan.contacts, plan.accounts, len(numbers)
             done.stops = stops
@@ -267,6 +276,25 @@ class Eraser:
             "kept": kept,
             "reason": reason,
         }
+
+
+def _spoken_to(person: Person) -> list[tuple[Contact, Account | None]]:
+    """Whom calls have named: each contact with each account of the person."""
+    contacts = [entry.contact for entry in person.contacts if entry.contact is not None]
+    accounts = [
+        Account(
+            contract_number=entry.data["contract_number"],
+            balance_minor=entry.balance_minor,
+            currency=entry.currency,
+            interest_rate=entry.interest_rate,
+            due_date=date.fromisoformat(entry.due_date),
+            card_number=entry.data["card_number"],
+            fields=entry.data["fields"],
+        )
+        for entry in person.accounts
+        if entry.data is not None
+    ]
+    return [(contact, account) for contact in contacts for account in (*accounts, None)]
 
 
 def kept_counts(plan: ForgetPlan) -> dict[str, Any]:

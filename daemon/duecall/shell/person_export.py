@@ -12,6 +12,7 @@ from duecall.shell.database import chunks, marks
 from duecall.shell.models import from_us, to_us
 from duecall.shell.person_store import Person
 from duecall.shell.store_parts import StoreParts
+from duecall.shell.transcripts import Transcripts
 from duecall.shell.vault import VaultError
 
 # (column, is it a time): as the tables have them.
@@ -70,6 +71,7 @@ class PersonExport:
         self._database = parts.database
         self._vault = parts.vault
         self._lender = parts.lender
+        self._transcripts = Transcripts(parts)
 
     def of(self, person: Person) -> dict[str, Any]:
         """JSON values. Times are ISO 8601 in UTC; what was erased is empty."""
@@ -96,6 +98,7 @@ class PersonExport:
             ],
             "targets": targets,
             "attempts": self.attempts([one.id for one in person.attempts]),
+            "transcripts": self.transcripts([one.id for one in person.attempts]),
             "promises": self.promises(person.account_ids),
             "stops": self.stops(person),
             "ledger": self.ledger(ids),
@@ -124,6 +127,11 @@ class PersonExport:
             values = _values(ATTEMPT, row)
             found.append({"campaign": row[-1], "account": row[-2], "phone": phone, **values})
         return sorted(found, key=lambda one: (one["saved_at"], one["id"]))
+
+    def transcripts(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """In the order of the attempts; those that there are."""
+        found = self._transcripts.of(ids)
+        return [found[one].data() for one in ids if one in found]
 
     def promises(self, accounts: Sequence[int]) -> list[dict[str, Any]]:
         return [

@@ -17,11 +17,21 @@ import gevent.pool
 
 from duecall.core import commands as c
 from duecall.core.attempt import Target
-from duecall.core.campaign import MESSAGE_STEP, Campaign, KeyRule, Say
-from duecall.core.contact import Account, Contact, dpd_on
+from duecall.core.campaign import (
+    MESSAGE_STEP,
+    Campaign,
+    KeyRule,
+    Language,
+    Say,
+    SpokenAnswers,
+)
+from duecall.core.contact import Account, Contact
 from duecall.core.site import Site
+from duecall.core.voice import chosen_voice
 from duecall.shell.clock import now
+from duecall.shell.contact_values import OF_THE_DAY, bucket_on, values_of
 from duecall.shell.target_store import TargetRow
+from duecall.speech.engines.catalogue import engines_of
 from duecall.speech.faults import (
     CacheError,
     EngineError,
@@ -31,48 +41,15 @@ from duecall.speech.faults import (
     Unspeakable,
 )
 from duecall.speech.prompts import Manifest, Part, PromptBook, TextPart, parts_of
-from duecall.speech.values import (
-    Day,
-    DaysCount,
-    Digits,
-    Money,
-    Name,
-    Percent,
-    Phone,
-    Text,
-    Value,
-    parse_decimal,
-)
+from duecall.speech.template import MessageTemplate
+from duecall.speech.values import Value
+from duecall.speech.voices_in_turn import Speaker, VoiceNews, VoicesInTurn
 from fs_scripts.contract import Brief, KeyAction, Step, unsafe_sound
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4  # contacts whose prompts are made at the same time
 ENGINE_AGAIN_S = 600  # the voice failed at one contact's words: try these again
 EVERYBODYS = (EngineMissing, CacheError, SoundFault)  # faults that are not one row's
-_OF_THE_DAY = frozenset({"today", "tomorrow", "dpd"})  # what is said of these is true for one day
-
-
-def _spelled(text: str) -> Value:
-    """An empty cell: false where the template asks about it, refused where it would be spoken."""
-    return Digits(text) if text else Text("")
-
-
-def _rate(text: str) -> Value:
-    return Percent(parse_decimal(text.replace(",", "."))) if text else Text("")
-
-
-_STANDARD: dict[str, Callable[[Contact, Account, date], Value]] = {
-    "name": lambda contact, account, today: Name(contact.name),
-    "contract_number": lambda contact, account, today: Digits(account.contract_number),
-    "card_number": lambda contact, account, today: _spelled(account.card_number),
-    "balance": lambda contact, account, today: Money(account.balance_minor, account.currency),
-    "interest_rate": lambda contact, account, today: _rate(account.interest_rate),
-    "due_date": lambda contact, account, today: Day(account.due_date),
-    "dpd": lambda contact, account, today: DaysCount(dpd_on(account.due_date, today)),
-    "phone": lambda contact, account, today: Phone(contact.phone),
-    "today": lambda contact, account, today: Day(today),
-    "tomorrow": lambda contact, account, today: Day(today + timedelta(days=1)),
-}
 
 
 @dataclass(frozen=True)
@@ -85,11 +62,30 @@ class _Words:
     used: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one contact will hear, all of it in one voice. voice: empty where all is recorded."""
+
+    brief: Brief
+    no_agent: tuple[str, ...]
+    voice: str = ""
+    turn: int = 0
+
+
 class Preparer:
     """Makes briefs; keeps the compiled templates of each campaign."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(
+        self,
+        site: Site,
+        alarm: Callable[[c.Alarm], None] | None = None,
+        listener: Callable[[Language], str] = lambda language: "",
+    ) -> None:
+        """alarm: takes what is to be told of voices; left out, the log. listener: the socket of
+        the service that hears words of a language, empty where nobody does."""
         self._site = site
+        self._alarm = alarm
+        self._listener = listener
         self._words: dict[str, _Words] = {}
         # Where call records lie the switch may write. A path that the script would not take is
         # left out, and said by `doctor`: the result then has the event and the call record only.
@@ -128,9 +124,9 @@ class Preparer:
     def message(self, campaign: Campaign, contact: Contact, account: Account) -> Manifest:
         """The message alone, rendered, for listening."""
         words = self._of(campaign)
-        return words.book.render(
-            words.parts[campaign.message], self._values(words, contact, account, self._today(words))
-        )
+        today = self._today(words)
+        parts = words.parts[campaign.message_for(bucket_on(account, today))]
+        return words.book.render(parts, self._values(words, contact, account, today))
 
     def no_agent(self, campaign: Campaign, contact: Contact, account: Account) -> tuple[str, ...]:
         """What is said to a callee whom no agent takes, rendered: paths of sounds."""
@@ -138,24 +134,62 @@ class Preparer:
         values = self._values(words, contact, account, self._today(words))
         return words.book.render(words.parts[campaign.no_agent], values).paths
 
-    def text(self, campaign: Campaign, contact: Contact, account: Account) -> str:
+    def text(
+        self, campaign: Campaign, contact: Contact, account: Account, today: date | None = None
+    ) -> str:
         """The message in words; makes no sound. Every value of all that can be said is proven.
+
+        today: where the lender is; left out, it is told by the clock.
 
         Unspeakable where a value has no words or the words do not lead back to it; TemplateFault
         where a cell does not fit its filter.
         """
         words = self._of(campaign)
-        values = self._values(words, contact, account, self._today(words))
+        today = today or self._today(words)
+        values = self._values(words, contact, account, today)
         texts = {says: words.book.proven(parts, values) for says, parts in words.parts.items()}
-        return texts[campaign.message]
+        return texts[campaign.message_for(bucket_on(account, today))]
+
+    def templates(self, campaign: Campaign) -> list[MessageTemplate]:
+        """All that can be said to anybody, on any day of the campaign."""
+        return [
+            part.template
+            for parts in self._of(campaign).parts.values()
+            for part in parts
+            if isinstance(part, TextPart)
+        ]
+
+    def values(
+        self, campaign: Campaign, contact: Contact, account: Account, today: date
+    ) -> dict[str, Value]:
+        """Those that the templates use. Unspeakable, with its variable, where one has none."""
+        return self._values(self._of(campaign), contact, account, today)
 
     def jobs_of(
         self, campaign: Campaign, contact: Contact, account: Account
     ) -> tuple[PromptBook, list[Part], dict[str, Value]]:
-        """Everything that this contact may hear, for rendering ahead."""
+        """Everything that this contact may hear today, for rendering ahead."""
         words = self._of(campaign)
-        everything = [part for parts in words.parts.values() for part in parts]
-        return words.book, everything, self._values(words, contact, account, self._today(words))
+        today = self._today(words)
+        message = campaign.message_for(bucket_on(account, today))
+        everything = [
+            part for says in (message, *_other_says(campaign)) for part in words.parts[says]
+        ]
+        return words.book, everything, self._values(words, contact, account, today)
+
+    def sayings(
+        self, campaign: Campaign, contact: Contact, account: Account
+    ) -> tuple[PromptBook, dict[str, Sequence[Part]], dict[str, Value]]:
+        """All that this contact may hear today, by where it stands in the campaign's file
+        ("message", "keys.1.say"); the values for it. Empty sayings are left out."""
+        words = self._of(campaign)
+        today = self._today(words)
+        message = campaign.message_for(bucket_on(account, today))
+        named = {"message": message, **_named_says(campaign)}
+        parts: dict[str, Sequence[Part]] = {
+            name: words.parts[says] for name, says in named.items() if says
+        }
+        return words.book, parts, self._values(words, contact, account, today)
 
     # ---- one contact
 
@@ -163,27 +197,33 @@ class Preparer:
         """The target, or why it cannot be spoken to."""
         today = self._today(words)
         try:
-            brief, no_agent = self._brief(words, row.contact, row.account, today)
+            said = words.book.voices.speak(
+                lambda speaker: self._brief(words, row.contact, row.account, today, speaker)
+            )
         except (Unspeakable, TemplateFault, EngineError, *EVERYBODYS) as error:
             return error
         except Exception as error:
             # One row that nobody foresaw must not hold up all the others for ever.
             log.exception("prompts failed in a way not foreseen: target=%d", row.id)
             return Unspeakable(f"{type(error).__name__}; see the log")
-        spoken_on = today if words.used & _OF_THE_DAY else None
-        return replace(row.as_target(brief, no_agent), spoken_on=spoken_on)
+        of_the_day = words.used & OF_THE_DAY or words.campaign.message_by_bucket
+        spoken_on = today if of_the_day else None
+        target = row.as_target(said.brief, said.no_agent)
+        return replace(target, spoken_on=spoken_on, voice=said.voice, voice_turn=said.turn)
 
     def _today(self, words: _Words) -> date:
         return now().wall.astimezone(ZoneInfo(words.campaign.zone)).date()
 
     def _brief(
-        self, words: _Words, contact: Contact, account: Account, today: date
-    ) -> tuple[Brief, tuple[str, ...]]:
+        self, words: _Words, contact: Contact, account: Account, today: date, speaker: Speaker
+    ) -> _Said:
         campaign = words.campaign
         values = self._values(words, contact, account, today)
+        heard: list[Manifest] = []
 
         def say(says: tuple[Say, ...]) -> Manifest:
-            return words.book.render(words.parts[says], values)
+            heard.append(words.book.render(words.parts[says], values, speaker))
+            return heard[-1]
 
         def actions(rules: dict[str, KeyRule]) -> dict[str, KeyAction]:
             return {
@@ -191,8 +231,13 @@ class Preparer:
                 for key, rule in rules.items()
             }
 
+        listener = self._listener(campaign.language) if campaign.listens() else ""
+
+        def spoken(answers: SpokenAnswers, rules: dict[str, KeyRule]) -> dict[str, str]:
+            return answers.words(rules) if listener else {}
+
         invalid = say(campaign.invalid_key).paths
-        message = say(campaign.message)
+        message = say(campaign.message_for(bucket_on(account, today)))
         steps = [
             Step(
                 id=MESSAGE_STEP,
@@ -203,6 +248,8 @@ class Preparer:
                 wait_ms=campaign.wait * 1000 if campaign.keys else 0,
                 repeats=campaign.repeats if campaign.keys else 0,
                 invalid=invalid,
+                spoken=spoken(campaign.spoken, campaign.keys),
+                confirm=say(campaign.spoken.confirm).paths,
             )
         ]
         for question in campaign.questions:
@@ -217,6 +264,8 @@ class Preparer:
                     wait_ms=question.wait * 1000,
                     repeats=question.repeats,
                     invalid=invalid,
+                    spoken=spoken(question.spoken, question.keys),
+                    confirm=say(question.spoken.confirm).paths,
                 )
             )
         brief = Brief(
@@ -226,27 +275,35 @@ class Preparer:
             language=campaign.language,
             max_call_ms=campaign.max_call * 1000,
             keys_folder=self._keys_folder if campaign.keys or campaign.questions else "",
+            listener=listener,
         )
-        return brief, say(campaign.no_agent).paths
+        no_agent = say(campaign.no_agent).paths
+        if not any(manifest.voice for manifest in heard):
+            return _Said(brief, no_agent)
+        return _Said(brief, no_agent, speaker.label, speaker.turn)
 
     def _values(
         self, words: _Words, contact: Contact, account: Account, today: date
     ) -> dict[str, Value]:
         """Only those that the campaign says: a column that nobody speaks need not be speakable."""
-        campaign = words.campaign
-        values: dict[str, Value] = {}
-        for name in words.used:
-            if name in _STANDARD:
-                values[name] = _STANDARD[name](contact, account, today)
-            elif name in campaign.variables:
-                values[name] = Text(campaign.variables[name], personal=False)
-            elif name == "lender":
-                values[name] = Text(self._site.lender_name, personal=False)
-            else:  # a column that this row has not, or has empty, is false in an {% if %}
-                values[name] = Text(account.fields.get(name, ""))
-        return values
+        own, lender = words.campaign.variables, self._site.lender_name
+        return values_of(words.used, contact, account, today, own, lender)
 
     # ---- one campaign
+
+    def _hear(self, campaign: str, news: VoiceNews) -> None:
+        """Another voice speaks, or the chosen one again."""
+        fields = {"campaign": campaign, "voice": news.voice}
+        alarm = c.Alarm("the chosen voice speaks again", tuple(fields.items()))
+        if news.instead_of:
+            fields |= {"instead_of": news.instead_of, "why": news.why}
+            if news.for_now:
+                fields["calls"] = "single ones"
+            alarm = c.Alarm("another voice speaks", tuple(fields.items()))
+        if self._alarm:
+            self._alarm(alarm)
+        else:
+            log.warning("%s: %s", alarm.what, fields)
 
     def _of(self, campaign: Campaign) -> _Words:
         words = self._words.get(campaign.name)
@@ -255,11 +312,15 @@ class Preparer:
         return words
 
     def _compile(self, campaign: Campaign) -> _Words:
+        voice = chosen_voice(self._site, campaign)
+        site = self._site
+        engines = engines_of(voice, campaign.language, site.programs, site.voice_processes)
         book = PromptBook(
-            Path(self._site.folders.tts_cache),
+            Path(site.folders.tts_cache),
             campaign.language,
-            campaign.voice,
-            region=campaign.voice.region,
+            voice,
+            region=voice.region,
+            voices=VoicesInTurn(engines, lambda news: self._hear(campaign.name, news)),
         )
         # Paths in a loaded campaign are absolute: the folder says nothing.
         parts = {says: parts_of(says, Path("/"), campaign.language) for says in _all_says(campaign)}
@@ -275,9 +336,24 @@ class Preparer:
 
 def _all_says(campaign: Campaign) -> list[tuple[Say, ...]]:
     """Everything that the campaign can say, saying by saying."""
-    rules = [*campaign.keys.values()]
-    says = [campaign.message, campaign.invalid_key, campaign.goodbye, campaign.no_agent]
+    return [campaign.message, *campaign.message_by_bucket.values(), *_other_says(campaign)]
+
+
+def _other_says(campaign: Campaign) -> list[tuple[Say, ...]]:
+    """All but the messages."""
+    return list(_named_says(campaign).values())
+
+
+def _named_says(campaign: Campaign) -> dict[str, tuple[Say, ...]]:
+    """The same, by where they stand in the file."""
+    found = {f"keys.{key}.say": rule.say for key, rule in campaign.keys.items()}
     for question in campaign.questions:
-        says.append(question.ask)
-        rules.extend(question.keys.values())
-    return [*says, *(rule.say for rule in rules)]
+        place = f"questions.{question.id}"
+        found[f"{place}.ask"] = question.ask
+        found |= {f"{place}.keys.{key}.say": rule.say for key, rule in question.keys.items()}
+        found[f"{place}.spoken.confirm"] = question.spoken.confirm
+    found["spoken.confirm"] = campaign.spoken.confirm
+    found["invalid_key"] = campaign.invalid_key
+    found["no_agent"] = campaign.no_agent
+    found["goodbye"] = campaign.goodbye
+    return found

@@ -28,6 +28,8 @@ COLUMNS = (
     "recording",
     "error",
     "trunk",
+    "voice",
+    "voice_stands_in",
     "attempt",
 )
 # A spreadsheet takes such a cell for a formula, and a formula can run programs (OWASP: CSV
@@ -72,6 +74,8 @@ def _cells(attempt: AttemptRecord, full_phones: bool) -> list[str]:
         attempt.recording,
         attempt.error,
         attempt.trunk,
+        attempt.voice,
+        "yes" if attempt.voice_turn else "",
         attempt.id,
     ]
 

@@ -19,7 +19,8 @@ END_OF_TIME = 2**62
 
 PLAIN = """x.id, x.target_id, a.contact_id, x.number, x.trunk, x.saved_at, x.sent_at, x.rang_at,
     x.answered_at, x.bridged_at, x.settled_at, x.outcome, x.cause, x.sip_status, x.action, x.keys,
-    x.answers, x.heard_ms, x.message_ms, x.talk_ms, p.due, x.recording, x.error"""
+    x.answers, x.heard_ms, x.message_ms, x.talk_ms, p.due, x.recording, x.error, x.voice,
+    x.voice_turn"""
 SEALED = "a.contract_hash, a.sealed, c.person_hash, c.sealed, x.sealed"
 ATTEMPTS = """SELECT {columns} FROM attempt x JOIN target t ON t.id = x.target_id
     JOIN account a ON a.id = t.account_id JOIN contact c ON c.id = a.contact_id
@@ -65,7 +66,8 @@ def targets(database: Database, campaign: int) -> Iterator[TargetSummary]:
 def _record(row: Sequence[Any], vault: Vault | None) -> AttemptRecord:
     (attempt_id, target, contact, number, trunk, saved_at, sent_at, rang_at,
      answered_at, bridged_at, settled_at, outcome, cause, sip_status, action, keys,
-     answers, heard_ms, message_ms, talk_ms, due, recording, error, *sealed) = row  # fmt: skip
+     answers, heard_ms, message_ms, talk_ms, due, recording, error,
+     voice, voice_turn, *sealed) = row  # fmt: skip
     contract = name = phone = ""
     if vault is not None:
         contract_hash, account_sealed, person_hash, contact_sealed, phone_sealed = sealed
@@ -98,6 +100,8 @@ def _record(row: Sequence[Any], vault: Vault | None) -> AttemptRecord:
         promised_for=date.fromisoformat(due) if due else None,
         recording=recording,
         error=error,
+        voice=voice,
+        voice_turn=voice_turn,
         contract=contract,
         name=name,
         phone=phone,

@@ -14,23 +14,27 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from duecall.core.contact import Contact
+from duecall.core.contact import Account, Contact
 from duecall.core.keeping import Keeping, years_after
 from duecall.core.site import Site
 from duecall.shell.call_files import CallFiles
-from duecall.shell.contact_json import contact_text
+from duecall.shell.contact_json import contact_of, contact_text
 from duecall.shell.database import chunks, marks
 from duecall.shell.keeping_rules import keeping_of
 from duecall.shell.models import from_us, maybe_from_us, to_us
 from duecall.shell.person_erasing import NO_ACCOUNT, Erased, Eraser, ForgetPlan
 from duecall.shell.person_store import PersonStore
+from duecall.shell.personal_sounds import PersonalSounds
+from duecall.shell.recording_index import forget_recordings
 from duecall.shell.stop_store import FORGOTTEN
 from duecall.shell.store import Store
 from duecall.shell.store_parts import StoreParts
+from duecall.shell.vault import VaultError
 
 log = logging.getLogger(__name__)
 PAGE = 300  # attempts of a piece
@@ -103,6 +107,7 @@ class Sweep:
         self._now = now
         self._keeping: Mapping[str, Keeping | None] | None = None
         self._eraser: Eraser | None = None
+        self._sounds: PersonalSounds | None = None
         self._work: Iterator[Piece] = iter(())
 
     # ---- with the store, in its thread
@@ -110,8 +115,10 @@ class Sweep:
     def look(self, store: Store) -> Piece | None:
         """The next piece; None: nothing was found so far."""
         if self._keeping is None:
-            self._keeping = keeping_of(self._site, store.campaigns())
-            self._eraser = Eraser(store.parts, self._files, self._keeping, self._now)
+            stored = store.campaigns()
+            self._keeping = keeping_of(self._site, stored)
+            self._sounds = PersonalSounds(self._site, (one.campaign for one in stored))
+            self._eraser = Eraser(store.parts, self._files, self._keeping, self._now, self._sounds)
             self._work = self._pieces(store.parts, self._eraser)
         piece = next(self._work, None)
         if piece is None:
@@ -234,6 +241,7 @@ class Sweep:
             names = [attempt for attempt, _ in piece.recordings]
             for some in chunks(names):
                 run(f"UPDATE attempt SET recording = '' WHERE id IN ({marks(some)})", some)
+            forget_recordings(parts, [*names, *(one.id for one in piece.attempts)])
             attempts = promises = 0
             for some in chunks([one.id for one in piece.attempts]):
                 within = f"({marks(some)})"
@@ -248,7 +256,8 @@ class Sweep:
                     count(parts.lender, deleted[0][0], "promise", "made", -1)
                 attempts += len(deleted)
                 promises += len(promised)
-            accounts, contacts = _erase_over(parts, sorted({a.account for a in piece.attempts}))
+            candidates = sorted({a.account for a in piece.attempts})
+            accounts, contacts = _erase_over(parts, candidates, self._sounds)
             piece.counts |= {
                 "attempts": attempts,
                 "promises": promises,
@@ -293,18 +302,47 @@ def _last_activity(parts: StoreParts, accounts: Sequence[int]) -> dict[int, date
     return found
 
 
+def _spoken_to(parts: StoreParts, accounts: Sequence[int]) -> Iterator[tuple[Contact, Account]]:
+    """Those that can still be opened."""
+    sql = f"""SELECT a.contract_hash, a.sealed, a.balance_minor, a.currency, a.interest_rate,
+        a.due_date, c.person_hash, c.sealed FROM account a JOIN contact c ON c.id = a.contact_id
+        WHERE a.id IN ({marks(accounts)})"""
+    for row in parts.database.run(sql, accounts).fetchall():
+        contract_hash, sealed, balance_minor, currency, rate, due, person_hash, of_contact = row
+        with suppress(VaultError):
+            data = json.loads(parts.vault.open(sealed, f"account:{contract_hash}"))
+            contact = contact_of(parts.vault.open(of_contact, f"contact:{person_hash}"))
+            yield (
+                contact,
+                Account(
+                    contract_number=data["contract_number"],
+                    balance_minor=balance_minor,
+                    currency=currency,
+                    interest_rate=rate,
+                    due_date=date.fromisoformat(due),
+                    card_number=data["card_number"],
+                    fields=data["fields"],
+                ),
+            )
+
+
 def _is_due(plan: Any) -> bool:
     return bool(plan.erases_number or plan.erases_recording)
 
 
-def _erase_over(parts: StoreParts, candidates: Sequence[int]) -> tuple[int, int]:
+def _erase_over(
+    parts: StoreParts, candidates: Sequence[int], sounds: PersonalSounds | None
+) -> tuple[int, int]:
     """Accounts that nobody calls any more and of whose calls nothing is left, and contacts without
-    any other account. How many of each."""
+    any other account. How many of each. The sounds of their names go first."""
     accounts = contacts = 0
     run, vault = parts.database.run, parts.vault
     for some in chunks(candidates):
         owners = set()
-        for account, contact, contract_hash in run(OVER.format(marks(some)), some).fetchall():
+        over = run(OVER.format(marks(some)), some).fetchall()
+        if sounds is not None and over:
+            sounds.erase(_spoken_to(parts, [row[0] for row in over]))
+        for account, contact, contract_hash in over:
             sealed = vault.seal(json.dumps(NO_ACCOUNT).encode(), f"account:{contract_hash}")
             run("UPDATE account SET sealed = ?, digest = '' WHERE id = ?", (sealed, account))
             owners.add(contact)

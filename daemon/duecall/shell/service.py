@@ -33,10 +33,12 @@ from duecall.shell.clock_watch import ClockWatch
 from duecall.shell.daily_retention import DailyRetention
 from duecall.shell.database import chunks
 from duecall.shell.journal import Journal
+from duecall.shell.listening_service import ListeningService
 from duecall.shell.models import CampaignState
 from duecall.shell.other_daemons import OtherDaemons
 from duecall.shell.preparer import Preparer
 from duecall.shell.recording_hashes import RecordingHashes
+from duecall.shell.sound_keeper import SoundKeeper
 from duecall.shell.store import ApplyResult, Load, Store, StoreError
 from duecall.shell.store_worker import BATCH_MAX, StoreWorker
 from duecall.shell.switch import Switch
@@ -77,7 +79,8 @@ class Service:
         self.journal: Journal | None = None
         if vault is not None and site.journal.keep:
             self.journal = Journal(site, vault, self.dialer, self._alarm, self.started)
-        self.preparer = Preparer(site)
+        self.listening = ListeningService(site, self._alarm)
+        self.preparer = Preparer(site, self._alarm, self.listening.listener)
         self.others = OtherDaemons(
             site, self.worker, self.dialer.runs, self.put, self._alarm, self.preparer.forget
         )
@@ -138,7 +141,12 @@ class Service:
         self.others.tell_faults()
         sweeper = gevent.spawn(self._sweep)
         others = gevent.spawn(self.others.run)
-        slow = [gevent.spawn(self.recordings.run), gevent.spawn(self.retention.run)]
+        sounds = SoundKeeper(self.site, self.dialer, self.put, self._alarm)
+        slow = [
+            gevent.spawn(self.recordings.run),
+            gevent.spawn(self.retention.run),
+            gevent.spawn(sounds.run),
+        ]
         loop = gevent.spawn(self._loop)
         loop.link_exception(self._broke)
         self._stop.wait()
@@ -160,6 +168,7 @@ class Service:
         gevent.killall([sweeper, loop, others, *slow])
         self.others.end(FLUSH_S)
         self.switch.stop()
+        self.listening.stop()
         self.worker.close()
         if self.journal is not None:
             self.journal.close()
@@ -353,11 +362,16 @@ class Service:
 
     # ---- the operator (shell/operator.py asks and answers)
 
-    def start_campaign(self, campaign: Campaign, text: str, paused: bool = False) -> None:
-        """Take it up, or take up its new version; durable before it returns."""
+    def start_campaign(
+        self, campaign: Campaign, text: str, paused: bool = False, left_out: int = 0
+    ) -> None:
+        """Take it up, or take up its new version; durable before it returns.
+
+        left_out: rows that cannot be spoken, which the operator knows of.
+        """
         state = "paused" if paused else "running"
         self.worker.call(lambda store: store.put_campaign(campaign, text))
-        self.worker.call(lambda store: store.set_campaign_state(campaign.name, state))
+        self.worker.call(lambda store: store.set_campaign_state(campaign.name, state, left_out))
         self.preparer.forget(campaign.name)
         former = self.dialer.runs.get(campaign.name)
         self.put(e.CampaignStarted(now(), campaign, paused))

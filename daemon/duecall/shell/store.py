@@ -151,13 +151,15 @@ class Store:
         live = {CampaignState.RUNNING: True, CampaignState.PAUSED: False}
         return [(row.campaign, live[row.state]) for row in self.campaigns() if row.state in live]
 
-    def set_campaign_state(self, name: str, state: str) -> None:
-        """state: one of CampaignState. StoreError where there is no such campaign."""
+    def set_campaign_state(self, name: str, state: str, left_out: int = 0) -> None:
+        """state: one of CampaignState. left_out: rows that cannot be spoken, by the operator's
+        decision. StoreError where there is no such campaign."""
+        body: dict[str, object] = {"campaign": name, "state": state}
+        if left_out:
+            body["left_out"] = left_out
         with self._database.writing():
             self._campaigns.set_state(name, CampaignState(state))
-            self._ledger.add(
-                "campaign", {"campaign": name, "state": state}, to_us(clock.now().wall)
-            )
+            self._ledger.add("campaign", body, to_us(clock.now().wall))
 
     def _fault(self, alarm: c.Alarm) -> None:
         if alarm not in self.faults:
@@ -220,6 +222,14 @@ class Store:
     def next_up(self, campaign: str, limit: int) -> list[TargetRow]:
         """Who is called first, in order. Claims nobody: a daemon may take them meanwhile."""
         return self._targets.next_up(self._campaigns.key(campaign), limit)
+
+    def ready_count(self, campaign: str) -> int:
+        """How many may be called now, as far as the store knows."""
+        return self._targets.ready_count(self._campaigns.key(campaign))
+
+    def all_ready(self, campaign: str) -> Iterator[TargetRow]:
+        """All of them in the order of calling, a page at a time. Claims nobody."""
+        return self._targets.all_ready(self._campaigns.key(campaign))
 
     def next_due(self, campaign: str) -> datetime | None:
         return self._targets.next_due(self._campaigns.key(campaign))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -27,6 +27,7 @@ from fs_scripts.contract import Brief
 
 log = logging.getLogger(__name__)
 PROMOTE_MAX = 2_000  # waiting targets made ready in one go; several hoppers' worth
+PAGE = 2_000  # targets read in one go
 UNREADABLE = "its data cannot be unsealed"
 # Reasons of the gate and the prompts that lie in the campaign's file: a new file, a new chance.
 KEPT_BACK_BY_CAMPAIGN = ("not selected", "cannot be spoken", "campaign.calendar", "hours: ")
@@ -40,6 +41,10 @@ TARGET_JOINS = "JOIN account a ON a.id = t.account_id JOIN contact c ON c.id = a
 
 TAKE = f"""SELECT {TARGET_COLUMNS} FROM target t {TARGET_JOINS}
     WHERE t.campaign_id = ? AND t.state = 'ready' ORDER BY t.rank LIMIT ?"""
+READY_AFTER = f"""SELECT {TARGET_COLUMNS}, t.rank FROM target t {TARGET_JOINS}
+    WHERE t.campaign_id = ? AND t.state = 'ready' AND (t.rank, t.id) > (?, ?)
+    ORDER BY t.rank, t.id LIMIT ?"""
+READY_COUNT = "SELECT count(*) FROM target WHERE campaign_id = ? AND state = 'ready'"
 FALLEN_DUE = """SELECT t.id FROM target t WHERE t.campaign_id = ? AND t.state = 'waiting'
     AND t.due_at <= ? ORDER BY t.due_at, t.rank LIMIT ?"""
 NEXT_DUE = """SELECT due_at FROM target WHERE campaign_id = ? AND state = 'waiting'
@@ -125,6 +130,21 @@ class TargetStore:
             with suppress(VaultError):
                 found.append(self.read_target(campaign.name, row))
         return found
+
+    def ready_count(self, campaign: CampaignKey) -> int:
+        return int(self._database.run(READY_COUNT, (campaign.id,)).fetchone()[0])
+
+    def all_ready(self, campaign: CampaignKey) -> Iterator[TargetRow]:
+        """As `next_up`, all of them, read a page at a time."""
+        last: tuple[int, int] = (-1, -1)
+        while True:
+            rows = self._database.run(READY_AFTER, (campaign.id, *last, PAGE)).fetchall()
+            for row in rows:
+                with suppress(VaultError):
+                    yield self.read_target(campaign.name, row[:-1])
+            if len(rows) < PAGE:
+                return
+            last = (rows[-1][-1], rows[-1][0])
 
     def _promote(self, campaign: CampaignKey, now: datetime) -> None:
         sql = FALLEN_DUE + self._database.claiming

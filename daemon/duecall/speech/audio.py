@@ -19,7 +19,7 @@ Samples: TypeAlias = npt.NDArray[np.float32]
 Pcm: TypeAlias = npt.NDArray[np.int16]
 
 RATE_HZ = 8_000
-VERSION = 1  # of everything in this file; part of every cache key
+VERSION = 2  # of everything in this file; part of every cache key
 LEVEL_DBOV = -26.0  # active speech level, the usual one of telephone speech (ITU-T P.56)
 PEAK_MAX = 10 ** (-1 / 20)  # -1 dB: the codec has room
 FADE_MS = 5
@@ -27,7 +27,9 @@ FRAME_MS = 20
 # Frames within this range of the loud ones (95th percentile) are speech: P.56's margin.
 ACTIVE_RANGE_DB = 15.9
 SILENT_DBOV = -60.0  # a sound whose loud frames are below this holds no speech
-_EDGE_RANGE_DB = 45.0  # trimmed at the ends: this far below the active level
+# Trimmed at the ends: this far below the active level. With more, the pop of a final stop stays,
+# 100 ms after the word, and is a pause where words are joined.
+_EDGE_RANGE_DB = 36.0
 _EDGE_KEPT_MS = 15  # kept at the ends, for soft consonants
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 HEADER_BYTES = _HEADER.size

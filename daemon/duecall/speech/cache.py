@@ -1,11 +1,15 @@
-"""Rendered sound on disk, found by content: `<root>/<folder>/<xx>/<sha256>.wav`.
+"""Rendered sound on disk, found by content: `<root>/<folder>/<xx>/<key>.wav`.
 
-Files are whole or absent (written aside, then renamed), made once per process at a time, and
-checked on every use: one that was cut short or overwritten is made anew.
+Files are whole or absent (written aside, then renamed), made once at a time, also by several
+processes, and checked on every use: one that was cut short or overwritten is made anew.
+
+A file's time (mtime) is when it was last needed, to TOUCHED_S. What was not needed for long may be
+taken away by cache_room.py; touching and taking away exclude each other by a lock (flock).
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import itertools
@@ -14,20 +18,29 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from duecall.speech import audio
+from duecall.speech.cache_index import CacheIndex
 from duecall.speech.faults import CacheError
 from fs_scripts.contract import SAFE_TEXT
 
 SALT_FILE = ".salt"
 SALT_BYTES = 32
 PERSONAL = "personal"
+ROOM_LOCK = ".room"
+FLIGHT_LOCK = ".flight"
+KEY_CHARS = 32  # 128 bits: no two texts will ever share one, and a brief holds many
+TOUCHED_S = 600.0  # a file's time is put on when it is older than this
 _STALE_S = 3600.0  # a file being written is done within seconds; after a crash it stays behind
+_FLIGHT_POLL_S = 0.02
+_FLIGHT_MAX_S = 60.0  # how long another process is waited for; then both make it
 _counter = itertools.count()
+_flights: dict[Path, int] = {}  # file descriptors of this process, never closed: closing unlocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,7 @@ class WavCache:
             )
         with _reported(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
+        self.index = CacheIndex(self.root)
         self._salt = salt
         self._making: dict[Path, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -63,14 +77,16 @@ class WavCache:
     def obtain(self, folder: str, key: str, make: Callable[[], audio.Pcm]) -> Fragment:
         """The fragment of this key, made by `make` where there is none. Errors of `make` pass."""
         path = self._path(folder, key)
-        found = _checked(path)
+        found = self._used(path)
         if found:
             return found
-        with self._only_one(path):
-            found = _checked(path)  # somebody may have made it while we waited
+        with self._only_one(path), self._only_process(key):
+            found = self._used(path)  # somebody may have made it while we waited
             if found is None:
                 write_wav(path, make())
                 found = _checked(path)
+                if found:
+                    self.index.note(path)
         if found is None:
             raise CacheError(f"{path} vanished or changed as soon as it was written")
         return found
@@ -78,20 +94,51 @@ class WavCache:
     def holds(self, folder: str, key: str) -> bool:
         return _checked(self._path(folder, key)) is not None
 
+    def touch(self, path: str) -> bool:
+        """Puts its time on, so that it stays for now; False where it is not there (any more)."""
+        with _reported(Path(path)):
+            try:
+                with locked_room(self.root, shared=True):
+                    os.utime(path)
+            except FileNotFoundError:
+                return False
+        self.index.note(Path(path))
+        return True
+
     def key(self, parts: Mapping[str, object], *, personal: bool = False) -> str:
-        """sha256 of what makes the sound; for personal texts keyed with the salt (HMAC)."""
+        """A hash of what makes the sound: sha256, cut off.
+
+        Of a personal text: keyed with the salt (HMAC); its beginning tells the text alone, whatever
+        speaks it, so that `forget` finds it.
+        """
         data = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
         if personal:
-            return hmac.new(self._salt or self._stored_salt(), data, hashlib.sha256).hexdigest()
-        return hashlib.sha256(data).hexdigest()
+            return self._tag(str(parts.get("text", ""))) + self._salted(data)[: KEY_CHARS // 2]
+        return hashlib.sha256(data).hexdigest()[:KEY_CHARS]
+
+    def forget(self, texts: Iterable[str]) -> int:
+        """Deletes the personal fragments of these texts, of every voice; how many files."""
+        deleted = 0
+        if self._salt is None and not (self.root / SALT_FILE).exists():
+            return deleted  # no personal text was ever spoken here
+        for tag in {self._tag(text) for text in texts}:
+            for file in self.root.glob(f"*/{PERSONAL}/{tag[:2]}/{tag}*.wav"):
+                deleted += _delete_older(file, float("inf"))
+                self.index.gone([file])
+        return deleted
 
     def purge_personal(self, unused_s: float = 0.0) -> int:
         """Deletes names and other personal fragments of every voice; how many were deleted.
 
-        unused_s: only those that were made so long ago (0: all). They are made anew when needed.
+        unused_s: only those that nobody needed for so long (0: all). They are made anew when
+        needed.
         """
         limit = time.time() - unused_s
-        return sum(_delete_older(file, limit) for file in self.root.glob(f"*/{PERSONAL}/??/*.wav"))
+        found = sorted(self.root.glob(f"*/{PERSONAL}/??/*.wav"))
+        with locked_room(self.root):
+            gone = [file for file in found if _delete_older(file, limit)]
+        self.index.gone(gone)
+        return len(gone)
 
     def sweep(self) -> int:
         """Deletes what a crash left half written; how many files."""
@@ -101,9 +148,45 @@ class WavCache:
     def _path(self, folder: str, key: str) -> Path:
         return self.root / folder / key[:2] / f"{key}.wav"
 
+    def _used(self, path: Path) -> Fragment | None:
+        """The fragment, if its file is whole; it stays for now."""
+        found = _checked(path)
+        if found is None:
+            return None
+        with suppress(FileNotFoundError):
+            if time.time() - os.stat(path).st_mtime <= TOUCHED_S or self.touch(found.path):
+                return found
+        return None
+
+    @contextmanager
+    def _only_process(self, key: str) -> Iterator[None]:
+        """Single flight among processes: one byte of a file, locked. Waits without blocking others
+        of this process, and not for ever: both may make it, which costs time and nothing else."""
+        at = int(key[:15], 16)
+        with self._guard:
+            handle = _flights.get(self.root)
+            if handle is None:
+                with _reported(self.root):
+                    name = self.root / FLIGHT_LOCK
+                    handle = _flights[self.root] = os.open(name, os.O_RDWR | os.O_CREAT, 0o660)
+        until_s = time.monotonic() + _FLIGHT_MAX_S
+        while True:
+            try:
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, at)
+                break
+            except OSError:
+                if time.monotonic() > until_s:
+                    break
+                time.sleep(_FLIGHT_POLL_S)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                fcntl.lockf(handle, fcntl.LOCK_UN, 1, at)
+
     @contextmanager
     def _only_one(self, path: Path) -> Iterator[None]:
-        """Single flight in this process. Two processes may both render: the same bytes twice."""
+        """Single flight in this process."""
         with self._guard:
             lock = self._making.setdefault(path, threading.Lock())
         try:
@@ -112,6 +195,13 @@ class WavCache:
         finally:
             with self._guard:
                 self._making.pop(path, None)
+
+    def _tag(self, text: str) -> str:
+        return self._salted(unicodedata.normalize("NFC", text).encode())[:KEY_CHARS]
+
+    def _salted(self, data: bytes) -> str:
+        salt = self._salt or self._stored_salt()
+        return hmac.new(salt, data, hashlib.sha256).hexdigest()
 
     def _stored_salt(self) -> bytes:
         file = self.root / SALT_FILE
@@ -125,6 +215,17 @@ class WavCache:
                 f"{file} is damaged; delete it, and the folders {PERSONAL} of the cache with it"
             )
         return self._salt
+
+
+@contextmanager
+def locked_room(root: Path, *, shared: bool = False) -> Iterator[None]:
+    """Nobody touches a file while others take files away; held for milliseconds. OSError."""
+    handle = os.open(root / ROOM_LOCK, os.O_RDWR | os.O_CREAT, 0o660)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def folder_name(text: str) -> str:

@@ -141,6 +141,15 @@ def to_last4(source: Source) -> Value:
     return spelled.last4
 
 
+def to_text(source: Source) -> Value:
+    """Free words. A value that has another type is not made text: it would lose its reading."""
+    if isinstance(source, Text):
+        return source
+    if isinstance(source, str):
+        return Text(source, personal=False)
+    raise Unspeakable("text takes a column or words in quotes; all else has a type already")
+
+
 def to_name(source: Source) -> Value:
     return source if isinstance(source, Name) else Name(_text(source, "name"))
 
@@ -185,6 +194,7 @@ FILTERS: Mapping[str, Callable[..., Value]] = MappingProxyType(
         "percent": to_percent,
         "phone": to_phone,
         "relative": to_relative,
+        "text": to_text,
         "time": to_time,
         "titled": to_titled,
         "without_year": to_without_year,

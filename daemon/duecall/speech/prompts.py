@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,16 +14,23 @@ import numpy as np
 
 from duecall.core.campaign import Language, Say, Voice
 from duecall.speech import audio
-from duecall.speech.cache import PERSONAL, Fragment, WavCache, folder_name, read_pcm, write_wav
-from duecall.speech.engine import Engine, EspeakEngine
+from duecall.speech.cache import PERSONAL, Fragment, WavCache, read_pcm, write_wav
+from duecall.speech.engine import Engine, ReadsSomeLetters
+from duecall.speech.engines.catalogue import engine_of
+from duecall.speech.engines.recorded_voice import speaker_of
 from duecall.speech.faults import Unspeakable
+from duecall.speech.fragments_known import KnownFragments
 from duecall.speech.grammar import Region
-from duecall.speech.planner import Utterance, plan
+from duecall.speech.planner import Planner, Utterance
 from duecall.speech.proof import prove_all
 from duecall.speech.recorded import file_digest, telephone_sound
-from duecall.speech.template import MessageTemplate, text_of
+from duecall.speech.template import MessageTemplate, Piece, text_of
 from duecall.speech.values import Values
+from duecall.speech.voices_in_turn import Speaker, VoicesInTurn
 
+# One `file_string://` plays so many (fs_scripts/session_io.py); after it is a pause of 0.3 s.
+SOUNDS_MAX = 100
+JOINED = "joined"
 RECORDED, SILENCE = "recorded", "silence"
 
 
@@ -45,11 +53,20 @@ Part: TypeAlias = "TextPart | SoundPart"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a call plays. paths: sound files in order, absolute. text: the same in words."""
+    """What a call plays. paths: sound files in order, absolute. voice: who speaks (`espeak:vi`),
+    empty where nobody does; turn: of those that the campaign names, from 0.
+    """
 
     paths: tuple[str, ...]
     ms: int
-    text: str
+    words: Callable[[], str] = field(compare=False, repr=False)
+    voice: str = ""
+    turn: int = 0
+
+    @property
+    def text(self) -> str:
+        """The same in words; put together when asked for, as few ask."""
+        return self.words()
 
 
 def parts_of(says: Sequence[Say], folder: Path, language: Language) -> tuple[Part, ...]:
@@ -67,7 +84,7 @@ def parts_of(says: Sequence[Say], folder: Path, language: Language) -> tuple[Par
 
 
 class PromptBook:
-    """One voice of one language over one cache. Safe to use from several threads."""
+    """The voices of one language over one cache. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -76,109 +93,195 @@ class PromptBook:
         voice: Voice | None = None,
         engine: Engine | None = None,
         region: Region = "",
+        voices: VoicesInTurn | None = None,
     ) -> None:
-        """engine: left out, the one that `voice` names. Nothing is started before the first text.
-        region: whose words numbers are said in; Vietnamese only.
+        """voices: who speaks, in turn; left out, `engine` alone, or the one that `voice` names.
+        Nothing is started before the first text. region: whose words numbers are said in;
+        Vietnamese only.
 
         CacheError or EngineMissing for a cache path or a voice name that can never work.
         """
         self.language: Language = language
         self.region: Region = region
         self.cache = cache if isinstance(cache, WavCache) else WavCache(cache)
-        self.engine: Engine = engine or EspeakEngine(language, voice)
-        self.folder = folder_name(f"{self.engine.name}-{self.engine.voice}")
+        self.voices = voices or VoicesInTurn([engine or engine_of(voice or Voice(), language)])
+        whole = voice is not None and voice.whole_sentences
+        self._planner = Planner(language, region, whole=whole)
+        self._fine_planner = Planner(language, region, fine=True)
+        self._known = [KnownFragments() for _ in self.voices.speakers]
         self._recorded: dict[tuple[str, int, int], str] = {}  # path, size, mtime_ns -> digest
         self._recorded_lock = threading.Lock()
 
-    def render(self, parts: Sequence[Part], values: Values) -> Manifest:
-        """Every file made where it was not there yet.
+    def render(
+        self, parts: Sequence[Part], values: Values, speaker: Speaker | None = None
+    ) -> Manifest:
+        """Every file made where it was not there yet, all in one voice.
 
+        speaker: whose, given by `voices.speak`; left out, the first that can.
         TemplateFault or Unspeakable: this contact cannot be spoken to. EngineError, CacheError:
         nobody can.
         """
-        fragments = [self._fragment(step) for step in self.steps(parts, values)]
+        if speaker is None:
+            return self.voices.speak(lambda one: self.render(parts, values, one))
+        rendered = _rendered(parts, values)
+        steps = self._planned(rendered, speaker)
+        known = self._known[speaker.turn].find(map(self._as_known, steps))
+        fragments = [
+            found or self._fragment(step, speaker) for step, found in zip(steps, known, strict=True)
+        ]
+        if len(fragments) > SOUNDS_MAX:
+            fragments = self._joined(fragments)
+        spoken = any(isinstance(step, Utterance) and step.text for step in steps)
         return Manifest(
-            tuple(fragment.path for fragment in fragments),
-            sum(fragment.ms for fragment in fragments),
-            self.text(parts, values),
+            tuple([fragment.path for fragment in fragments]),
+            sum([fragment.ms for fragment in fragments]),
+            lambda: self._text(rendered),
+            speaker.label if spoken else "",
+            speaker.turn if spoken else 0,
         )
 
     def text(self, parts: Sequence[Part], values: Values) -> str:
         """The message in words; a recording is shown as [its file name]. No sound is made."""
+        return self._text(_rendered(parts, values))
+
+    def _text(self, rendered: Sequence[list[Piece] | Path]) -> str:
         shown = [
-            f"[{part.path.name}]"
-            if isinstance(part, SoundPart)
-            else text_of(part.template.render(values), self.language, self.region)
-            for part in parts
+            f"[{one.name}]" if isinstance(one, Path) else text_of(one, self.language, self.region)
+            for one in rendered
         ]
         return " ".join(text for text in shown if text)
 
     def proven(self, parts: Sequence[Part], values: Values) -> str:
         """`text`, once the words of every value have been parsed and given the value back.
 
-        Misread (an Unspeakable) where they do not.
+        Misread (an Unspeakable) where they do not; Unspeakable for letters that the chosen voice
+        cannot read.
         """
         for part in parts:
             if isinstance(part, TextPart):
                 prove_all(part.template.render(values), self.language, self.region)
+        engine = self.voices.first.engine
+        if isinstance(engine, ReadsSomeLetters):
+            for step in self.steps(parts, values):
+                if isinstance(step, Utterance) and step.text:
+                    engine.readable(step.text)
         return self.text(parts, values)
 
-    def steps(self, parts: Sequence[Part], values: Values) -> Iterator[Utterance | Path]:
-        """What has to be there to play these parts: utterances and recordings, in order."""
-        for part in parts:
-            if isinstance(part, SoundPart):
-                yield part.path
+    def steps(
+        self, parts: Sequence[Part], values: Values, speaker: Speaker | None = None
+    ) -> list[Utterance | Path]:
+        """What has to be there to play these parts: utterances and recordings, in order.
+
+        speaker: whose sounds; left out, the chosen voice's.
+        """
+        return self._planned(_rendered(parts, values), speaker or self.voices.first)
+
+    def _planned(
+        self, rendered: Sequence[list[Piece] | Path], speaker: Speaker
+    ) -> list[Utterance | Path]:
+        planner = self._fine_planner if speaker.engine.name == RECORDED else self._planner
+        steps: list[Utterance | Path] = []
+        for one in rendered:
+            if isinstance(one, Path):
+                steps.append(one)
             else:
-                yield from plan(part.template.render(values), self.language, self.region)
+                steps += planner.plan(one)
+        return steps
 
     def get(self, text: str, *, personal: bool = False) -> Fragment:
         """One text as one sound file, without silence around it."""
-        return self._fragment(Utterance(text, personal=personal))
+        return self.fragment(Utterance(text, personal=personal))
 
-    def prepare(self, step: Utterance | Path) -> bool:
-        """Makes the file of one step; False where it was there, or another thread made it."""
+    def fragment(self, step: Utterance | Path) -> Fragment:
+        """The sound of one step."""
+        return self.voices.speak(lambda speaker: self._fragment(step, speaker))
+
+    def prepare(self, step: Utterance | Path, speaker: Speaker | None = None) -> bool:
+        """Makes the file of one step; False where it was there, or another thread made it.
+
+        speaker: who speaks it; left out, the first that can.
+        """
         made = False
 
-        def make() -> audio.Pcm:
+        def make(speaker: Speaker) -> audio.Pcm:
             nonlocal made
             made = True
-            return self._made(step)
+            return self._made(step, speaker)
 
-        self.cache.obtain(*self._place(step), make)
+        def obtain(speaker: Speaker) -> Fragment:
+            return self.cache.obtain(*self._place(step, speaker), lambda: make(speaker))
+
+        if speaker is None:
+            self.voices.speak(obtain)
+        else:
+            obtain(speaker)
         return made
 
-    def _fragment(self, step: Utterance | Path) -> Fragment:
-        return self.cache.obtain(*self._place(step), lambda: self._made(step))
+    def _fragment(self, step: Utterance | Path, speaker: Speaker) -> Fragment:
+        place = self._place(step, speaker)
+        found = self.cache.obtain(*place, lambda: self._made(step, speaker))
+        if speaker.engine.name != RECORDED:  # else people may record it anew at any time
+            self._known[speaker.turn].put(self._as_known(step), found)
+        return found
 
-    def _made(self, step: Utterance | Path) -> audio.Pcm:
+    def _joined(self, fragments: Sequence[Fragment]) -> list[Fragment]:
+        """Fewer: some in a row as one file. Personal ones stay as they are, to be found again."""
+        size = -(-len(fragments) // (SOUNDS_MAX // 2))
+        joined: list[Fragment] = []
+        run: list[Fragment] = []
+        for fragment in (*fragments, None):
+            personal = fragment is not None and f"/{PERSONAL}/" in fragment.path
+            if run and (fragment is None or personal or len(run) == size):
+                joined.append(self._as_one(run) if len(run) > 1 else run[0])
+                run = []
+            if personal and fragment is not None:
+                joined.append(fragment)
+            elif fragment is not None:
+                run.append(fragment)
+        return joined
+
+    def _as_one(self, run: Sequence[Fragment]) -> Fragment:
+        paths = [fragment.path for fragment in run]
+        key = self.cache.key({"joined": [os.path.relpath(path, self.cache.root) for path in paths]})
+        return self.cache.obtain(
+            JOINED, key, lambda: np.frombuffer(b"".join(map(read_pcm, paths)), "<i2")
+        )
+
+    def _as_known(self, step: Utterance | Path) -> Hashable:
+        """A recording may be replaced by another one of this name."""
+        return step if isinstance(step, Utterance) else _state(step)
+
+    def _made(self, step: Utterance | Path, speaker: Speaker) -> audio.Pcm:
         if isinstance(step, Path):
             return telephone_sound(step)
-        return self._spoken(step) if step.text else audio.silence(step.lead_ms)
+        return self._spoken(step, speaker) if step.text else audio.silence(step.lead_ms)
 
-    def _spoken(self, step: Utterance) -> audio.Pcm:
-        samples, rate_hz = self.engine.synthesize(step.text)
+    def _spoken(self, step: Utterance, speaker: Speaker) -> audio.Pcm:
+        engine = speaker_of(speaker.engine, step.text, personal=step.personal)
+        samples, rate_hz = engine.synthesize(step.text)
         try:
             sound = audio.telephone(samples, rate_hz)
         except audio.SilentSound:
             what = "a value" if not step.static else f"“{step.text}”"
             raise Unspeakable(
-                f"voice {self.engine.voice} says nothing at {what}; "
+                f"voice {speaker.label} says nothing at {what}; "
                 "write it in letters of the campaign's language"
             ) from None
         return audio.pcm16(sound, step.lead_ms, step.tail_ms)
 
-    def _place(self, step: Utterance | Path) -> tuple[str, str]:
+    def _place(self, step: Utterance | Path, speaker: Speaker) -> tuple[str, str]:
         """Folder and key in the cache."""
         if isinstance(step, Path):
             return RECORDED, self._recorded_key(step)
         if not step.text:
             return SILENCE, self.cache.key({"ms": step.lead_ms, "rate_hz": audio.RATE_HZ})
+        engine = speaker_of(speaker.engine, step.text, personal=step.personal)
         key = self.cache.key(
             {
-                "engine": self.engine.name,
-                "engine_version": self.engine.version(),
-                "voice": self.engine.voice,
-                "settings": self.engine.settings(),
+                "engine": engine.name,
+                "engine_version": engine.version(),
+                "voice": engine.voice,
+                "settings": engine.settings(),
                 "text": unicodedata.normalize("NFC", step.text),
                 "lead_ms": step.lead_ms,
                 "tail_ms": step.tail_ms,
@@ -187,15 +290,11 @@ class PromptBook:
             },
             personal=step.personal,
         )
-        return f"{self.folder}/{PERSONAL}" if step.personal else self.folder, key
+        return f"{speaker.folder}/{PERSONAL}" if step.personal else speaker.folder, key
 
     def _recorded_key(self, path: Path) -> str:
         """By content; the content is read again only when size or time of the file changed."""
-        try:
-            state = path.stat()
-            known = (str(path), state.st_size, state.st_mtime_ns)
-        except OSError:
-            known = (str(path), -1, -1)  # file_digest says what is wrong with it
+        known = _state(path)
         with self._recorded_lock:
             digest = self._recorded.get(known)
         if digest is None:
@@ -203,6 +302,23 @@ class PromptBook:
             with self._recorded_lock:
                 self._recorded[known] = digest
         return self.cache.key({"recorded": digest, "audio_version": audio.VERSION})
+
+
+def _state(path: Path) -> tuple[str, int, int]:
+    """Another one where the file was written anew."""
+    name = str(path)
+    try:
+        state = os.stat(name)
+    except OSError:
+        return name, -1, -1  # file_digest says what is wrong with it
+    return name, state.st_size, state.st_mtime_ns
+
+
+def _rendered(parts: Sequence[Part], values: Values) -> list[list[Piece] | Path]:
+    """The pieces of each text, and recordings."""
+    return [
+        part.path if isinstance(part, SoundPart) else part.template.render(values) for part in parts
+    ]
 
 
 def join(manifest: Manifest, out_path: Path) -> int:

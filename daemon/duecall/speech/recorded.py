@@ -35,6 +35,22 @@ def file_digest(path: Path) -> str:
 
 def telephone_sound(path: Path) -> audio.Pcm:
     """A recording as 8 kHz mono at the level of speech. SoundFault with file, reason, remedy."""
+    mono, rate_hz = read_sound(path)
+    try:
+        return audio.pcm16(audio.telephone(mono, rate_hz))
+    except audio.SilentSound:
+        raise silent(path) from None
+
+
+def silent(path: Path) -> SoundFault:
+    return SoundFault(
+        f"sound {path}: silence only (below {audio.SILENT_DBOV:g} dBov, or the two channels "
+        "cancel each other); record it louder"
+    )
+
+
+def read_sound(path: Path) -> tuple[audio.Samples, int]:
+    """The samples of a file, its channels made one, and their rate in Hz. SoundFault as above."""
     try:
         with soundfile.SoundFile(path) as file:
             length_ms = file.frames * 1000 // file.samplerate
@@ -59,10 +75,4 @@ def telephone_sound(path: Path) -> audio.Pcm:
     mono = np.ascontiguousarray(samples.mean(axis=1), np.float32)
     if not np.isfinite(mono).all():
         raise SoundFault(f"sound {path}: holds samples that are no numbers; save it as PCM")
-    try:
-        return audio.pcm16(audio.telephone(mono, rate_hz))
-    except audio.SilentSound:
-        raise SoundFault(
-            f"sound {path}: silence only (below {audio.SILENT_DBOV:g} dBov, or the two channels "
-            "cancel each other); record it louder"
-        ) from None
+    return mono, rate_hz

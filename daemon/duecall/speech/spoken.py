@@ -41,18 +41,23 @@ class ComparisonFault(SpeechError):
 
 
 class Spoken:
-    """One typed value within one rendering; `slots` is the list of values printed so far."""
+    """One typed value within one rendering.
 
-    __slots__ = ("_slots", "value")
+    slots: what was printed so far. name: the variable that it is or was made of; empty for words
+    of the template.
+    """
 
-    def __init__(self, value: Value, slots: list[Value]) -> None:
+    __slots__ = ("_slots", "name", "value")
+
+    def __init__(self, value: Value, slots: list[Spoken], name: str = "") -> None:
         self.value = value
+        self.name = name
         self._slots = slots
 
     def __str__(self) -> str:
         if len(self._slots) > MARK_LAST - MARK_FIRST:
             raise SpeechError("a message holds too many values")
-        self._slots.append(self.value)
+        self._slots.append(self)
         return chr(MARK_FIRST + len(self._slots) - 1)
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -23,7 +24,14 @@ from duecall.speech.converters import FILTERS
 from duecall.speech.faults import SpeechError, TemplateFault
 from duecall.speech.grammar import Region
 from duecall.speech.spoken import MARK_FIRST, MARK_LAST, Spoken
-from duecall.speech.template_check import PRIVATE, digit_runs, forbidden_faults, name_places, place
+from duecall.speech.template_check import (
+    PRIVATE,
+    bare_names,
+    digit_runs,
+    forbidden_faults,
+    name_places,
+    place,
+)
 from duecall.speech.values import VALUE_TYPES, Value, Values
 from duecall.speech.words import words
 
@@ -31,6 +39,7 @@ Piece: TypeAlias = "str | Value"  # static text, or a typed value
 
 SOURCE_MAX = 10_000  # characters of one template; ten minutes of speech
 _SLOTS = "\0slots"  # no template can name this variable
+_static_text = lru_cache(maxsize=4096)(static_text)  # the same few for every contact
 _MARKS = re.compile(f"([{chr(MARK_FIRST)}-{chr(MARK_LAST)}])")
 
 
@@ -75,10 +84,7 @@ class MessageTemplate:
         ]
 
     def static_number_faults(self) -> list[TemplateFault]:
-        """One for each run of digits in the text itself: a synthesiser would guess how to read it.
-
-        The caller decides whether this refuses the campaign.
-        """
+        """One for each number in the text itself: a synthesiser would guess how to read it."""
         return [
             TemplateFault(
                 "numbers are written as typed variables, such as {{ balance }}, "
@@ -88,20 +94,59 @@ class MessageTemplate:
             for offset in digit_runs(_ENVIRONMENT, self.source)
         ]
 
+    def said_plainly(self) -> list[str]:
+        """The variables that are said without a filter, each once."""
+        return list(dict.fromkeys(name for name, _, _ in bare_names(self._tree, self.source)))
+
+    def untyped_faults(self, typed: set[str]) -> list[TemplateFault]:
+        """One for each variable that is said without a filter and is not among those that have a
+        type of their own. Numbers and days in it would be read as words, or not at all.
+        """
+        return [
+            TemplateFault(
+                f"{name} has no type: write {{{{ {name} | text }}}}, or the filter of what it is",
+                line,
+                column,
+            )
+            for name, line, column in bare_names(self._tree, self.source)
+            if name not in typed
+        ]
+
     def render(self, values: Values) -> list[Piece]:
         """Static text (single spaces, ends kept) and typed values, in the order they are spoken.
 
         TemplateFault where a variable is missing, or a value does not fit its filter or
         comparison. What the template says of values it does not print costs nothing.
         """
-        slots: list[Value] = []
+        return [piece if isinstance(piece, str) else piece.value for piece in self._render(values)]
+
+    def fault(self, values: Values, prove: Callable[[Value], object]) -> tuple[str, str] | None:
+        """(the variable at fault, why) of the first thing that cannot be said; None: all can.
+
+        prove: raises SpeechError for a value that cannot be read aloud. The variable is empty where
+        the fault is none of a single one.
+        """
+        try:
+            pieces = self._render(values)
+        except TemplateFault as error:
+            return error.variable, str(error)
+        for piece in pieces:
+            if isinstance(piece, Spoken):
+                try:
+                    prove(piece.value)
+                except SpeechError as error:
+                    return piece.name, str(error)
+        return None
+
+    def _render(self, values: Values) -> list[str | Spoken]:
+        slots: list[Spoken] = []
         context: dict[str, object] = {_SLOTS: slots}
         for name in self._places:
             value = values.get(name)
             if value is not None:
                 if not isinstance(value, VALUE_TYPES):
                     raise TypeError(f"{name} is a {type(value).__name__}, not a typed value")
-                context[name] = Spoken(value, slots)
+                context[name] = Spoken(value, slots, name)
         try:
             text = self._compiled.render(context)
         except jinja2.UndefinedError as error:
@@ -110,7 +155,8 @@ class MessageTemplate:
                 raise self._undefined(name, set(values)) from None
             raise TemplateFault(str(error), _line(error)) from None
         except (SpeechError, jinja2.TemplateError, TypeError, ValueError) as error:
-            raise TemplateFault(_reason(error), _line(error)) from None
+            variable = getattr(error, "variable", "")
+            raise TemplateFault(_reason(error), _line(error), variable=variable) from None
         return _split(text, slots)
 
     def _undefined(self, name: str, known: set[str]) -> TemplateFault:
@@ -131,8 +177,8 @@ def text_of(pieces: Sequence[Piece], language: Language, region: Region = "") ->
     return re.sub(r"\s+", " ", text).strip()
 
 
-def _split(text: str, slots: Sequence[Value]) -> list[Piece]:
-    pieces: list[Piece] = []
+def _split(text: str, slots: Sequence[Spoken]) -> list[str | Spoken]:
+    pieces: list[str | Spoken] = []
     for part in _MARKS.split(text):
         if _MARKS.fullmatch(part):
             index = ord(part) - MARK_FIRST
@@ -140,7 +186,7 @@ def _split(text: str, slots: Sequence[Value]) -> list[Piece]:
                 raise TemplateFault("private-use characters are not allowed in a message")
             pieces.append(slots[index])
         elif part:
-            pieces.append(static_text(part))
+            pieces.append(_static_text(part))
     return pieces
 
 
@@ -154,7 +200,13 @@ def _as_filter(name: str, convert: Callable[..., Value]) -> Callable[..., Spoken
             raise SpeechError(f"{name} takes a variable, a number or text in quotes")
         plain = [arg.value if isinstance(arg, Spoken) else arg for arg in arguments]
         value = source.value if isinstance(source, Spoken) else source
-        return Spoken(convert(value, *plain), context[_SLOTS])
+        given = [one.name for one in (source, *arguments) if isinstance(one, Spoken) and one.name]
+        variable = ", ".join(dict.fromkeys(given))
+        try:
+            return Spoken(convert(value, *plain), context[_SLOTS], variable)
+        except SpeechError as error:
+            error.variable = variable
+            raise
 
     return apply
 

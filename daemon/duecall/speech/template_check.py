@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from jinja2 import Environment, nodes
@@ -35,7 +36,7 @@ _ALLOWED = (
 _TESTS = ("defined", "undefined")
 # Templates must not hold what `Spoken` prints, nor anything else without a meaning of its own.
 PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff\0]")
-_DIGITS = re.compile(r"\d+")
+_NUMBERS = ("Nd", "No", "Nl")  # digits of every script; superscripts, fractions, Roman numerals
 
 
 def forbidden_faults(
@@ -77,7 +78,7 @@ def name_places(tree: nodes.Template, source: str) -> dict[str, tuple[int, int]]
 
 
 def digit_runs(environment: Environment, source: str) -> list[int]:
-    """Offsets of runs of digits in the text, outside of `{{ }}`, `{% %}` and comments.
+    """Offsets of numbers in the text, outside of `{{ }}`, `{% %}` and comments.
 
     Text in quotes that is printed as it is (`{{ "24" }}`) counts too; text that a filter takes
     does not.
@@ -91,8 +92,22 @@ def digit_runs(environment: Environment, source: str) -> list[int]:
             start = at
         at = start + len(value)
         if kind == "data" or (kind == "string" and _stands_alone(tokens, index)):
-            offsets += [start + run.start() for run in _DIGITS.finditer(value)]
+            kinds = [unicodedata.category(char) in _NUMBERS for char in value]
+            runs = [n for n, here in enumerate(kinds) if here and not (n and kinds[n - 1])]
+            offsets += [start + run for run in runs]
     return offsets
+
+
+def bare_names(tree: nodes.Template, source: str) -> Iterator[tuple[str, int, int]]:
+    """Variables that are said without a filter, with line and column."""
+    for output in tree.find_all(nodes.Output):
+        waiting = list(output.nodes)
+        while waiting:
+            node = waiting.pop(0)
+            if isinstance(node, nodes.CondExpr):
+                waiting += [part for part in (node.expr1, node.expr2) if part is not None]
+            elif isinstance(node, nodes.Name):
+                yield node.name, node.lineno, _column(source, node.lineno, node.name, "{")
 
 
 def place(source: str, offset: int) -> tuple[int, int]:
@@ -168,10 +183,13 @@ def _at_word(source: str, line: int, word: str, message: str) -> TemplateFault:
     return TemplateFault(message, line, _column(source, line, word))
 
 
-def _column(source: str, line: int, word: str) -> int:
-    """Jinja's tree knows lines only, so the word is looked up within its line, in braces first."""
+def _column(source: str, line: int, word: str, braces: str = "{%") -> int:
+    """Jinja's tree knows lines only, so the word is looked up within its line, in braces first.
+
+    braces: what may stand behind the first one: `{` where the word is said, `%` in a condition.
+    """
     text = (source.split("\n") + [""] * line)[line - 1]
     pattern = rf"(?<!\w){re.escape(word)}(?!\w)"
-    braces = re.search(rf"\{{[{{%].*?({pattern})", text)
+    inside = re.search(rf"\{{[{braces}][^{{}}]*?({pattern})", text)
     found = re.search(pattern, text)
-    return braces.start(1) + 1 if braces else found.start() + 1 if found else 1
+    return inside.start(1) + 1 if inside else found.start() + 1 if found else 1

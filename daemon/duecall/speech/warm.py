@@ -9,13 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from duecall.speech.faults import CacheError, EngineMissing, SpeechError
+from duecall.speech.faults import (
+    CacheError,
+    EngineError,
+    EngineMissing,
+    RecordingFault,
+    SpeechError,
+)
 from duecall.speech.planner import Utterance
 from duecall.speech.prompts import Part, PromptBook
 from duecall.speech.values import Values
 
 FAULTS_MAX = 1_000  # kept of one run; the count goes on
-_SEEN_MAX = 10_000  # texts known to be there: the static ones, which every contact has
+_SEEN_MAX = 200_000  # sounds known to be there: all but the personal ones, many contacts share
 _AHEAD = 16  # steps waiting per worker, so that a million contacts need no memory
 
 Job: TypeAlias = "tuple[Sequence[Part], Values]"
@@ -32,12 +38,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class WarmReport:
-    """faults: (position of the job, from 0; what is wrong), in order; at most FAULTS_MAX."""
+    """faults: (position of the job, from 0; what is wrong), in order; at most FAULTS_MAX.
+
+    unrecorded: texts of which a recorded voice has no recording, or none that can be played; names
+    are not among them. later: jobs whose personal sounds were left.
+    """
 
     jobs: int
     made: int
     fault_count: int
     faults: tuple[tuple[int, str], ...]
+    unrecorded: tuple[str, ...] = ()
+    later: int = 0
 
 
 def warm(
@@ -45,15 +57,19 @@ def warm(
     jobs: Iterable[Job],
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
+    personal_jobs: int | None = None,
 ) -> WarmReport:
-    """Makes every file that these jobs need and that is not there. One fault a job is reported.
+    """Makes every file that these jobs need of the chosen voice and that is not there. One fault a
+    job is reported.
+
+    personal_jobs: names and other personal sounds are made for so many jobs only, the first ones.
 
     workers: threads, each of which waits for a process of the engine; by default one a core.
     progress: called in the calling thread after each job; an exception in it ends the work.
     EngineMissing and CacheError end it too, and so does any fault in the campaign's own text or
-    recordings: it would hit every job.
+    sounds: it would hit every job. Where other voices stand in, only what these cannot say either.
     """
-    run = _Run(book, max(1, workers or os.cpu_count() or 1), progress)
+    run = _Run(book, max(1, workers or os.cpu_count() or 1), progress, personal_jobs)
     try:
         for job in jobs:
             run.add(job)
@@ -63,15 +79,22 @@ def warm(
         raise
     run.pool.shutdown(wait=True)
     faults = tuple(sorted(run.faults.items())[:FAULTS_MAX])
-    return WarmReport(run.jobs, run.made, run.fault_count, faults)
+    unrecorded = tuple(sorted(run.unrecorded))
+    return WarmReport(run.jobs, run.made, run.fault_count, faults, unrecorded, run.later)
 
 
 class _Run:
     def __init__(
-        self, book: PromptBook, workers: int, progress: Callable[[Progress], None] | None
+        self,
+        book: PromptBook,
+        workers: int,
+        progress: Callable[[Progress], None] | None,
+        personal_jobs: int | None,
     ) -> None:
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="speech")
-        self.jobs = self.made = self.fault_count = 0
+        self.jobs = self.made = self.fault_count = self.later = 0
+        self.unrecorded: set[str] = set()
+        self._personal_jobs = personal_jobs
         self.faults: dict[int, str] = {}
         self._book = book
         self._progress = progress
@@ -88,16 +111,34 @@ class _Run:
         except SpeechError as error:
             self._fault(position, error)
             steps = []
+        late = self._personal_jobs is not None and position >= self._personal_jobs
+        self.later += late and any(isinstance(one, Utterance) and one.personal for one in steps)
         for step in steps:
             if step in self._seen:
                 continue
-            static = isinstance(step, Path) or step.static
-            if static and len(self._seen) < _SEEN_MAX:
+            personal = isinstance(step, Utterance) and step.personal
+            if personal and late:
+                continue
+            if not personal and len(self._seen) < _SEEN_MAX:
                 self._seen.add(step)
             while len(self._waiting) >= self._ahead_max:
                 self._collect()
-            self._waiting[self.pool.submit(self._book.prepare, step)] = position, static
+            static = isinstance(step, Path) or step.static
+            self._waiting[self.pool.submit(self._prepare, step)] = position, static
         self._tell()
+
+    def _prepare(self, step: Utterance | Path) -> bool:
+        """With the chosen voice; where it cannot, with those that stand in."""
+        voices = self._book.voices
+        try:
+            return self._book.prepare(step, voices.first)
+        except EngineError as error:
+            unrecorded = isinstance(error, RecordingFault)
+            if unrecorded and isinstance(step, Utterance) and not step.personal:
+                self.unrecorded.add(step.text)
+            if len(voices.speakers) == 1:
+                raise
+            return False if unrecorded else self._book.prepare(step)
 
     def finish(self) -> None:
         while self._waiting:
@@ -112,6 +153,8 @@ class _Run:
                 self.made += future.result()
             except (EngineMissing, CacheError):
                 raise
+            except RecordingFault as error:
+                self._fault(position, error)  # all that are missing are told, not the first
             except SpeechError as error:
                 if static:
                     raise

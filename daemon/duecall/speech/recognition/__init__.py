@@ -1,0 +1,1 @@
+"""Sound into words: recognisers, each in a process of its own."""
