@@ -25,11 +25,11 @@ demo: setup ## real SIP calls with sound to all sorts of callees; SWITCH=freeswi
 	@$(BIN)/duecall demo --switch $(SWITCH)
 
 test: setup ## all tests: on the pocket switch, and on FreeSWITCH where one is found
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ONLY)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ONLY)
 
 test-freeswitch: setup ## the tests on FreeSWITCH alone; fails where there is none
 	@$(BIN)/python tools/need_freeswitch.py
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder -m freeswitch --switch freeswitch $(ONLY)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder -m freeswitch --switch freeswitch $(ONLY)
 
 test-coqui: $(COQUI)/.ready ## the Coqui voice, loaded and called with; installs 2 GB into .venv-coqui
 	@$(COQUI)/bin/python -m pytest tests/coqui $(ONLY)

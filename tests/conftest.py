@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -59,22 +61,35 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("switch_kind", params, scope="module")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist writes the groups into the names of tests in this hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones begin first: side by side with the others nobody waits for them at the end.
-
-    Tests of one file stay together, those of its two switches apart: each has its own fixtures.
-    """
-    for item in items:
-        call = getattr(item, "callspec", None)
-        kind = call.params.get("switch_kind", "") if call else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.name}{kind}"))
+    """The slow ones begin first: side by side with the others nobody waits for them at the end."""
 
     def turn(item: pytest.Item) -> int:
         folder = item.path.parent.name
         return SLOW.index(folder) if folder in SLOW else len(SLOW)
 
     items.sort(key=turn)
+
+
+class ByFileAndSwitch:
+    """Tests of one file stay in one process, those of its two switches apart: each has its own
+    fixtures, some of which take a minute."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from xdist.scheduler.loadscope import LoadScopeScheduling
+
+        class Scheduling(LoadScopeScheduling):
+            def _split_scope(self, nodeid: str) -> str:
+                file, _, test = nodeid.partition("::")
+                kinds = [kind for kind in KINDS if kind in re.split(r"[\[\]-]", test)]
+                return "@".join([file, *kinds])
+
+        return Scheduling(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ByFileAndSwitch())
 
 
 def _has_pjsip() -> bool:

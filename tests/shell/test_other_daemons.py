@@ -15,6 +15,7 @@ from duecall.core.outcome import Outcome
 from duecall.shell import daemon_store, other_daemons
 from duecall.shell.clock import now
 from duecall.shell.operator import Operator
+from duecall.shell.stop_list import Named as StopNamed
 from duecall.shell.store import DaemonTwice, Store
 from tests.shell import store_world as build
 from tests.shell.service_world import Daemon, campaign, until
@@ -220,13 +221,15 @@ def test_a_campaign_is_finished_by_the_last_daemon_that_is_busy_with_it(
         return idle.service.worker.call(lambda store: store.campaigns()[0].state.value)
 
     assert state() == "running"
-    busy.service.put(e.NumberStopped(now(), build_hash(busy)))
+    stop = StopNamed(
+        "number",
+        busy.service.dialer.runs[build.NAME].hopper[0].contact.phone,
+        "dnc",
+        source="a test",
+    )
+    idle.service.worker.call(lambda store: store.stop_list.add(stop, now().wall))
     until(lambda: counts(idle) == {"done": 1})
     until(lambda: state() == "finished")
-
-
-def build_hash(daemon: Named) -> str:
-    return daemon.service.dialer.runs[build.NAME].hopper[0].phone_hash
 
 
 def test_a_campaign_that_cannot_be_read_does_not_keep_the_daemon_from_calling_the_others(
