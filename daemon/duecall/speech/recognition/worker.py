@@ -41,7 +41,8 @@ SHORT_TIMEOUT_S = 15.0
 SHORT_MAX_S = 30.0
 RATE_MIN_HZ = 8_000
 # No library may look for a model in the network.
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+# Neither look for models in the network nor tell anybody of their use (speech/engines/worker.py).
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 class WorkerRecogniser:
