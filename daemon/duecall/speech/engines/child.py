@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import sys
 import threading
 import traceback
@@ -24,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from duecall.speech.engines import frames
+from duecall.speech.engines import child_link
 from duecall.speech.faults import EngineError, EngineMissing
 
 
@@ -46,26 +45,27 @@ def serve(load: Callable[[dict[str, Any]], Loaded]) -> NoReturn:
     an EngineError, as others may repeat the text.
     """
     link = os.dup(0)
-    _replace(0, os.O_RDONLY)
+    child_link.replace(0, os.O_RDONLY)
     os.dup2(2, 1)  # whatever prints from here on cannot break a frame
-    threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
+    threading.Thread(target=child_link.end_with_parent, args=(link,), daemon=True).start()
     try:
         settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
         loaded = load(settings)
     except EngineMissing as error:
-        _send(link, {"missing": str(error)})
+        child_link.send(link, {"missing": str(error)})
         os._exit(3)
     except BaseException as error:  # whatever a library throws; the parent has to hear of it
         traceback.print_exc()
-        _send(link, {"missing": _named(error, with_text=True)})
+        child_link.send(link, {"missing": _named(error, with_text=True)})
         os._exit(3)
     # From now on there are texts of contacts: nothing that a library prints is kept anywhere.
-    _replace(1, os.O_WRONLY)
-    _replace(2, os.O_WRONLY)
-    _send(link, {"ready": True, "version": loaded.version, "rate_hz": loaded.rate_hz})
+    child_link.replace(1, os.O_WRONLY)
+    child_link.replace(2, os.O_WRONLY)
+    child_link.send(link, {"ready": True, "version": loaded.version, "rate_hz": loaded.rate_hz})
     while True:
-        header, payload = _answer(loaded, _receive(link))
-        _send(link, header, payload)
+        asked, _ = child_link.receive(link)
+        header, payload = _answer(loaded, str(asked.get("text", "")))
+        child_link.send(link, header, payload)
 
 
 def _answer(loaded: Loaded, text: str) -> tuple[dict[str, Any], bytes]:
@@ -90,37 +90,3 @@ def _named(error: BaseException, *, with_text: bool) -> str:
     where = f" at {os.path.basename(frame[0].filename)}:{frame[0].lineno}" if frame else ""
     text = f": {error}"[:300] if with_text and str(error) else ""
     return f"{type(error).__name__}{where}{text}"
-
-
-def _receive(link: int) -> str:
-    try:
-        header, _ = frames.read_frame(
-            lambda size: frames.exactly(lambda some: os.read(link, some), size)
-        )
-    except (frames.Ended, frames.BrokenFrame, OSError):
-        os._exit(0)
-    return str(header.get("text", ""))
-
-
-def _send(link: int, header: dict[str, Any], payload: bytes = b"") -> None:
-    rest = memoryview(frames.packed(header, payload))
-    try:
-        while rest:
-            rest = rest[os.write(link, rest) :]
-    except OSError:
-        os._exit(0)
-
-
-def _end_with_parent(link: int) -> None:
-    """Ends the process as soon as the parent has closed, even where a text takes for ever."""
-    poll = select.poll()
-    poll.register(link, select.POLLHUP | getattr(select, "POLLRDHUP", 0))
-    while True:
-        if any(events & ~select.POLLIN for _, events in poll.poll()):
-            os._exit(0)
-
-
-def _replace(descriptor: int, mode: int) -> None:
-    null = os.open(os.devnull, mode)
-    os.dup2(null, descriptor)
-    os.close(null)

@@ -33,9 +33,9 @@ REST_S = 60.0  # … for so long
 RATES_HZ = range(4_000, 192_001)
 # No library may look for a model in the network, or tell anybody of its use: onnxruntime does, from
 # 1.32 on, where this does not forbid it.
-_OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
+OFFLINE = {
+    "HF_HUBOFFLINE": "1",
+    "TRANSFORMERSOFFLINE": "1",
     "ORT_DISABLE_TELEMETRY": "1",
 }
 
@@ -220,7 +220,7 @@ class _Child:
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,
-                env={**environment(), **_OFFLINE},
+                env={**environment(), **OFFLINE},
                 start_new_session=True,  # Ctrl-C is for the parent, which then closes the link
             )
         except OSError as error:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import select
 import sys
 import threading
 import traceback
@@ -23,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from duecall.speech.engines import frames
+from duecall.speech.engines import child_link
 
 if TYPE_CHECKING:
     from duecall.speech.audio import Pcm
@@ -48,9 +47,9 @@ def serve(load: Callable[[dict[str, Any]], Loaded]) -> NoReturn:
     recogniser spoils one sound; its message is not passed on, as it may repeat what was said.
     """
     link = os.dup(0)
-    _replace(0, os.O_RDONLY)
+    child_link.replace(0, os.O_RDONLY)
     os.dup2(2, 1)  # whatever prints from here on cannot break a frame
-    threading.Thread(target=_end_with_parent, args=(link,), daemon=True).start()
+    threading.Thread(target=child_link.end_with_parent, args=(link,), daemon=True).start()
     try:
         settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
         if settings.get("low_priority"):
@@ -59,15 +58,17 @@ def serve(load: Callable[[dict[str, Any]], Loaded]) -> NoReturn:
     except BaseException as error:  # whatever a library throws; the parent has to hear of it
         traceback.print_exc()
         plain = type(error).__name__ == "RecogniserMissing"
-        _send(link, {"missing": str(error) if plain else f"{type(error).__name__}: {error}"[:300]})
+        child_link.send(
+            link, {"missing": str(error) if plain else f"{type(error).__name__}: {error}"[:300]}
+        )
         os._exit(3)
     # From now on there is what people said: nothing that a library prints is kept anywhere.
-    _replace(1, os.O_WRONLY)
-    _replace(2, os.O_WRONLY)
-    _send(link, {"ready": True, "version": loaded.version, "model": loaded.model})
+    child_link.replace(1, os.O_WRONLY)
+    child_link.replace(2, os.O_WRONLY)
+    child_link.send(link, {"ready": True, "version": loaded.version, "model": loaded.model})
     while True:
-        header, payload = _receive(link)
-        _send(link, _answer(loaded, header, payload))
+        header, payload = child_link.receive(link)
+        child_link.send(link, _answer(loaded, header, payload))
 
 
 def folder_digest(folder: Path) -> str:
@@ -105,36 +106,3 @@ def _answer(loaded: Loaded, header: dict[str, Any], payload: bytes) -> dict[str,
         frame = traceback.extract_tb(error.__traceback__)[-1:]
         where = f" at {os.path.basename(frame[0].filename)}:{frame[0].lineno}" if frame else ""
         return {"error": f"{type(error).__name__}{where}"}
-
-
-def _receive(link: int) -> tuple[dict[str, Any], bytes]:
-    try:
-        return frames.read_frame(
-            lambda size: frames.exactly(lambda some: os.read(link, some), size)
-        )
-    except (frames.Ended, frames.BrokenFrame, OSError):
-        os._exit(0)
-
-
-def _send(link: int, header: dict[str, Any]) -> None:
-    rest = memoryview(frames.packed(header))
-    try:
-        while rest:
-            rest = rest[os.write(link, rest) :]
-    except OSError:
-        os._exit(0)
-
-
-def _end_with_parent(link: int) -> None:
-    """Ends the process as soon as the parent has closed, even where a sound takes for ever."""
-    poll = select.poll()
-    poll.register(link, select.POLLHUP | getattr(select, "POLLRDHUP", 0))
-    while True:
-        if any(events & ~select.POLLIN for _, events in poll.poll()):
-            os._exit(0)
-
-
-def _replace(descriptor: int, mode: int) -> None:
-    null = os.open(os.devnull, mode)
-    os.dup2(null, descriptor)
-    os.close(null)

@@ -25,6 +25,7 @@ from duecall.core.campaign import Language
 from duecall.speech.audio import Samples
 from duecall.speech.engines import frames
 from duecall.speech.engines.run_once import environment
+from duecall.speech.engines.worker import OFFLINE
 from duecall.speech.recognition.recogniser import (
     Answer,
     Grammar,
@@ -40,9 +41,6 @@ SLOWEST = 20.0
 SHORT_TIMEOUT_S = 15.0
 SHORT_MAX_S = 30.0
 RATE_MIN_HZ = 8_000
-# No library may look for a model in the network.
-# Neither look for models in the network nor tell anybody of their use (speech/engines/worker.py).
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 class WorkerRecogniser:
@@ -172,7 +170,7 @@ class _Child:
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=self._errors,
-                env={**environment(), **_OFFLINE},
+                env={**environment(), **OFFLINE},
                 start_new_session=True,  # Ctrl-C is for the parent, which then closes the link
             )
         except OSError as error:
