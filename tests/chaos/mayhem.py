@@ -8,18 +8,20 @@ it waits only so long, and with it the others come, too.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.chaos.esl_relay import EslRelay
 from tests.chaos.parts import DaemonPart, Diary, Part, wait_until
 
 LAST = 0.9  # the last step comes when so many contacts are done with; then it heals
 PATIENCE_S = 10.0  # a step of the leader comes so long after the last one anyway
+CALL_S = 5.0  # a step that wants a call waits so long for one
 READY_S = 60.0
 FROZEN_S = (1.0, 20.0)
 STALLED_S = (1.0, 20.0)
@@ -47,6 +49,7 @@ class Amounts:
 class Step:
     """after: share of the contacts. up_s: how long the part has been up, or `ready`, before.
     last_s: how long it is down, frozen or stalled. starting: hit it while it is still starting.
+    in_call: wait for a call that is up; not for ever, there may be none left.
     """
 
     part: str
@@ -55,10 +58,15 @@ class Step:
     up_s: float
     last_s: float
     starting: bool = False
+    in_call: bool = False
 
 
 def plan(amounts: Amounts, seed: int) -> dict[str, list[Step]]:
-    """part -> its steps, in order. The same seed gives the same plan."""
+    """part -> its steps, in order. The same seed gives the same plan.
+
+    The daemon is killed first of all, in a call: a short campaign on a slow machine may have no
+    calls left when its later steps come.
+    """
     chance = random.Random(f"mayhem {seed}")
     wanted = {
         "daemon": Counter(
@@ -80,7 +88,19 @@ def plan(amounts: Amounts, seed: int) -> dict[str, list[Step]]:
             _step(chance, part, what, after, amounts)
             for what, after in zip(kinds, moments, strict=True)
         ]
+    plans["daemon"] = _kill_first(plans["daemon"])
     return plans
+
+
+def _kill_first(steps: list[Step]) -> list[Step]:
+    """Its first kill changes places with its first step."""
+    kills = [index for index, step in enumerate(steps) if step.what == "kill"]
+    if not kills:
+        return steps
+    moved = list(steps)
+    moved[kills[0]] = replace(steps[0], after=steps[kills[0]].after)
+    moved[0] = replace(steps[kills[0]], after=0.0, starting=False, in_call=True)
+    return moved
 
 
 def _step(chance: random.Random, part: str, what: str, after: float, amounts: Amounts) -> Step:
@@ -93,7 +113,8 @@ def _step(chance: random.Random, part: str, what: str, after: float, amounts: Am
         last_s = chance.choice((0.0, 0.0, chance.uniform(0.2, 1.0), chance.uniform(1.0, 5.0)))
     starting = what == "kill" and part == "daemon" and chance.random() < 0.15
     up_s = chance.uniform(0.0, 1.5) if starting else chance.expovariate(1 / 2.5)
-    return Step(part, what, after, min(up_s, 8.0), last_s, starting)
+    in_call = part == "daemon" and not starting and chance.random() < 0.5
+    return Step(part, what, after, min(up_s, 8.0), last_s, starting, in_call)
 
 
 class Mayhem:
@@ -171,6 +192,9 @@ class Mayhem:
         part = self._parts[step.part]
         wait_until(lambda: self._may_be_hit(part, step), READY_S, f"{step.part} is up")
         self._given_up.wait(step.up_s)
+        if step.in_call and isinstance(part, DaemonPart):
+            with contextlib.suppress(RuntimeError):
+                wait_until(lambda: self._given_up.is_set() or part.in_call(), CALL_S, "a call")
         with part.lock:
             if not part.up:
                 return  # it ended by itself just now: the keeper sees to it

@@ -19,12 +19,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from duecall.core.attempt import Stage
+from duecall.shell import control
+from duecall.shell.control import ControlError, NoDaemon
 from duecall.shell.loopback_site import COMMAND, LoopbackSite
 from tests.postgres_server import PostgresServer
 
 START_S = 60.0
 DRAIN_S = 6  # of the daemon
 END_S = DRAIN_S + 30.0  # it may also wait 10 s for a database that is gone
+# Here a callee's telephone has rung for certain.
+_IN_CALL = (Stage.RINGING, Stage.ANSWERED, Stage.WAITING, Stage.BRIDGED)
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,14 @@ class DaemonPart(_ProcessPart):
             except OSError:
                 return False
             return True
+
+    def in_call(self) -> bool:
+        """Whether it says that a callee's telephone rings or that somebody talks."""
+        try:
+            live = control.ask(self.socket, {"do": "status"})["live"]
+        except (OSError, NoDaemon, ControlError):
+            return False
+        return any(live.get(stage.name.lower()) for stage in _IN_CALL)
 
     def end(self, *, hurry_after_s: float | None = None) -> int:
         """SIGTERM, and a second one after so long. Its exit code; one that does not end is killed,

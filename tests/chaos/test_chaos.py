@@ -55,3 +55,4 @@ def test_the_same_seed_gives_the_same_plan() -> None:
     steps = plan(AMOUNTS, 3)["daemon"]
     assert sum(step.what == "kill" for step in steps) == AMOUNTS.daemon_kills
     assert [step.after for step in steps] == sorted(step.after for step in steps)
+    assert steps[0].what == "kill" and steps[0].in_call
