@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from duecall.shell.freeswitch_layout import find_freeswitch, why_no_freeswitch
 from tests.postgres_server import PostgresServer, why_no_postgres
@@ -16,6 +17,9 @@ from tests.postgres_server import PostgresServer, why_no_postgres
 KINDS = ("pocket", "freeswitch")
 # Hundreds of commands are started: none needs to compile our code anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# An example that is slow tells of a busy machine, not of a fault.
+settings.register_profile("duecall", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("duecall")
 SLOW = ("e2e", "chaos", "freeswitch", "pocket_switch")  # folders; their calls take real time
 
 

@@ -74,6 +74,21 @@ def test_the_allowed_rate_is_reached(per_second: float) -> None:
     assert count >= int(per_second) * 60 * 0.99
 
 
+@pytest.mark.parametrize(("per_second", "most"), [(0.5, 1), (1, 1), (4, 1), (30, 8), (200, 50)])
+def test_a_switch_that_stands_still_is_sent_few_calls(per_second: float, most: int) -> None:
+    """All of them ring when it goes on."""
+    rate = CallRate(per_second, 0.0)
+    now = 1.0
+    for number in range(most):
+        now = rate.ready_at(now)
+        rate.take(now, str(number))
+    for _ in range(1_000):
+        now += 0.1
+        assert rate.ready_at(now) > now
+    rate.began("0", now)
+    assert rate.ready_at(now + 2.0) <= now + 2.0
+
+
 def test_too_early_is_a_fault_of_the_caller() -> None:
     rate = CallRate(1, 0.0)
     with pytest.raises(ValueError, match="too early"):

@@ -193,7 +193,9 @@ _places = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(place=_places, value=_odd, remove=st.booleans())
 def test_any_broken_brief_leaves_a_result_and_a_live_switch(
     switch: Switch, place: str, value: object, remove: bool

@@ -874,7 +874,9 @@ PIECES = st.sampled_from(
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.tuples(st.integers(0, 4_000), st.integers(0, 9), PIECES), max_size=4))
 def test_a_mangled_campaign_loads_or_tells_its_faults(

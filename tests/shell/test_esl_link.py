@@ -251,6 +251,21 @@ def test_a_switch_that_stops_reading(switch: FakeSwitch, links: list[EslLink]) -
     assert isinstance(waiting.exception, LinkLost)
 
 
+def test_what_the_switch_has_not_taken_when_the_link_is_lost_never_comes(
+    switch: FakeSwitch, links: list[EslLink]
+) -> None:
+    """It may be an originate, and the network may be back an hour later."""
+    link = made(switch, links)
+    switch.deaf = True
+    link.start("api status")
+    gevent.sleep(0)
+    while not link.lost.is_set():  # until the buffers between us are full
+        link._post("api " + "x" * 1_000_000, {}, "big", timeout_s=0.2)
+    with pytest.raises(ConnectionResetError):
+        while switch.peers[-1].recv(1_000_000):
+            pass
+
+
 def test_a_command_cut_short_ends_the_link(switch: FakeSwitch, links: list[EslLink]) -> None:
     """What follows half a command would be taken for its other half."""
     link = made(switch, links)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 BURST_SHARE = (
     0.05  # calls may bunch up to this share of a second, so that one turn can send several
 )
+# Calls that the switch has not acknowledged, in seconds of calling: one that stands still rings all
+# of them when it goes on, however late that is. A switch acknowledges within milliseconds.
+UNACKNOWLEDGED_S = 0.25
 
 
 class CallRate:
@@ -18,7 +22,7 @@ class CallRate:
 
     A call that was sent and of which nothing is heard may start at any moment: a switch that stood
     still, or a link that was stalled, lets all of them start at once. So until `began` each of them
-    counts as a start of this very second.
+    counts as a start of this very second, and few of them are sent at all.
     """
 
     def __init__(self, per_second: float, began_s: float) -> None:
@@ -32,11 +36,12 @@ class CallRate:
         self._burst_s = BURST_SHARE if per_second * BURST_SHARE >= 1 else 0.0
         self._ideal_s = began_s
         self._on_the_way: set[str] = set()  # sent, and not known to have started
+        self._on_the_way_max = max(1, math.ceil(per_second * UNACKNOWLEDGED_S))
 
     def ready_at(self, now_s: float) -> float:
         """The first moment, now or later, at which a call may start, if nothing is heard before."""
         on_the_way = len(self._on_the_way)
-        if on_the_way >= len(self._log):
+        if on_the_way >= self._on_the_way_max:
             return now_s + self._window_s
         return max(now_s, self._log[on_the_way] + self._window_s, self._ideal_s - self._burst_s)
 

@@ -7,7 +7,9 @@ link lives once: when it is lost, make a new one (shell/switch.py does).
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import struct
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -366,6 +368,8 @@ class EslLink(greenswitch.InboundESL):  # type: ignore[misc]
         self.lost.set()
         sock = getattr(self, "sock", None)
         if sock is not None:
+            if self._waiting:
+                _forget_unsent(sock)
             sock.close()
         while self._waiting:
             pending = self._waiting.popleft()
@@ -378,6 +382,14 @@ class EslLink(greenswitch.InboundESL):  # type: ignore[misc]
 
 class _Over(Exception):
     """The link ends, for this reason."""
+
+
+def _forget_unsent(sock: gevent.socket.socket) -> None:
+    """What the switch's machine has not taken is dropped when the socket is closed. Else a network
+    that comes back after minutes would deliver an originate that everybody has given up."""
+    with contextlib.suppress(OSError):
+        at_once = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds (socket(7))
+        sock.setsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_LINGER, at_once)
 
 
 def _tune(sock: gevent.socket.socket) -> None:

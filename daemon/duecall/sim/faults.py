@@ -74,7 +74,7 @@ TABLE: tuple[Fault, ...] = (
     _fault(
         "link_slow", MINUTE, 0.3, 2.0,
         "Everything on the link takes seconds.",
-        "No more calls are sent than the trunk's calls per second while the switch has not yet "
+        "At most a quarter of a second's calls are sent while the switch has not yet "
         "acknowledged them: they may not arrive in one burst.",
         "`status`: fewer calls than the trunk allows",
         "after a minute at most",
@@ -90,8 +90,8 @@ TABLE: tuple[Fault, ...] = (
     _fault(
         "switch_frozen", MINUTE, 0.2, 2.0,
         "The switch stops answering without dying, and goes on later.",
-        "At most one second's worth of calls is sent into the silence. When it goes on, its "
-        "channels are met again; nothing is sent twice.",
+        "At most a quarter of a second's calls are sent into the silence; these ring when it goes "
+        "on. Its channels are met again then; nothing is sent twice.",
         "`status`: switch not connected, once its heartbeat has been missed",
         "it is thawed after seconds or minutes",
     ),
