@@ -29,8 +29,8 @@ from duecall.core.attempt import Stage
 from duecall.core.campaign import Campaign
 from duecall.core.commands import SaveStage
 from duecall.shell import control
+from duecall.shell.life import own_daemon_id
 from duecall.shell.loopback_site import LoopbackSite, free_port
-from duecall.shell.service import own_daemon_id
 from duecall.shell.store import Store
 from duecall.shell.vault import Vault
 from tests.postgres_server import PostgresServer, why_no_postgres

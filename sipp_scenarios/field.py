@@ -43,6 +43,7 @@ __all__ = [
 
 AGENTS = ("agent-answers", "agent-busy")
 _STARTS_MAX = 5  # another program may take the free port that was just found
+_START_S = 120.0  # for a hung start: what has ended is seen at once
 _END_S = 2.0
 
 # Reads until the field is gone, for whatever reason; then ends the whole process group.
@@ -173,7 +174,7 @@ class Field:
         self.wait_ready()
         self._start_exchange()
 
-    def wait_ready(self, timeout_s: float = 30.0) -> None:
+    def wait_ready(self, timeout_s: float = _START_S) -> None:
         """Until every SIPp process listens; one whose port was taken meanwhile is started again."""
         deadline_s = time.monotonic() + timeout_s
         starts = dict.fromkeys(self._processes, 1)
@@ -215,7 +216,7 @@ class Field:
                 preexec_fn=lambda: os.setpgid(0, group),
             )
         assert self._exchange.stdout is not None
-        ready, _, _ = select.select([self._exchange.stdout], [], [], 30.0)
+        ready, _, _ = select.select([self._exchange.stdout], [], [], _START_S)
         line = self._exchange.stdout.readline().decode() if ready else ""
         if not line.startswith("ready "):
             raise FieldError(f"the exchange did not start: {errors.read_text()[-600:].strip()}")

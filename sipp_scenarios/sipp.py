@@ -115,13 +115,14 @@ class SippProcess:
             self._command += ["-set", variable, str(variables[variable])]
         self._group = process_group
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = 0
+        self.port = self._last_port = 0
 
     def start(self) -> None:
         """Start on free ports. To be called again when it ended: a port was taken meanwhile."""
         self.port = _free_udp_ports(1)
-        control, media = _free_udp_ports(1), _free_udp_ports(3)  # media: RTP, RTCP, video
-        ports = ["-p", str(self.port), "-cp", str(control), "-mp", str(media)]
+        media = _free_udp_ports(3)  # RTP, RTCP, video
+        self._last_port = _free_udp_ports(1)  # for remote control: SIPp takes it after all others
+        ports = ["-p", str(self.port), "-mp", str(media), "-cp", str(self._last_port)]
         group = self._group
         with self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
@@ -146,7 +147,9 @@ class SippProcess:
         return self._process.poll()
 
     def listens(self) -> bool:
-        return self.ended is None and udp_port_is_bound(self.port)
+        """With all its ports: it ends when one that it wants later is taken."""
+        ports = (self.port, self._last_port)
+        return self.ended is None and all(udp_port_is_bound(port) for port in ports)
 
     def complaint(self) -> str:
         """The last of what SIPp said before it ended."""

@@ -14,6 +14,7 @@ import math
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from sipp_scenarios.timing import Timing
@@ -156,6 +157,7 @@ def _rtp(payload_type: int, marker: bool, at_ms: int) -> bytes:
     return struct.pack("!BBHII", 0x80, (0x80 if marker else 0) | payload_type, 0, timestamp, _SSRC)
 
 
+@lru_cache(maxsize=64)  # the same word many times a file, in many files: a second of processor
 def _sound(kind: str, samples: int) -> bytes:
     if kind == "silence":
         return b"\xff" * samples

@@ -53,6 +53,17 @@ if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && ! command -v initdb 
     fi
 fi
 
+# ---- flite, a voice for the tests of recognisers alone; without it they are skipped, and say so
+if ! command -v flite >/dev/null; then
+    if [ "$(id -u)" = 0 ]; then as=(); else as=(sudo -n); fi
+    say "Debian package to install, for tests: flite"
+    if ! "${as[@]}" env DEBIAN_FRONTEND=noninteractive sh -c '
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends flite >/dev/null' 2>/dev/null
+    then
+        say "Note: no flite here; the tests of recognisers are skipped (apt-get install flite)"
+    fi
+fi
+
 # ---- the virtual environment
 say "Virtual environment: $venv ($("$python" --version))"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
@@ -63,4 +74,11 @@ else
     say "Note: the pocket switch needs CPython 3.10-3.12 (PJSIP has no wheel for this one)."
     say "Set PYTHON=python3.12 if there is one, or use FreeSWITCH: docs/freeswitch.md"
 fi
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 -e ".[$extras]"
+pip_install() {
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 "$@"
+}
+# With the recogniser of spoken answers (30 MB) where it has a wheel: nothing is compiled for it.
+if ! pip_install --only-binary pocketsphinx -e ".[$extras,recognition]" 2>/dev/null; then
+    pip_install -e ".[$extras]"
+    say "Note: no pocketsphinx for this machine; the tests of spoken answers are skipped"
+fi

@@ -20,7 +20,7 @@ from pocket_switch.worker_link import WorkerLink
 log = logging.getLogger("pocket.broker")
 _HEARTBEAT_S = 20.0
 _REFUSED = "DESTINATION_OUT_OF_ORDER"  # what FreeSWITCH calls every limit of its own
-_PATIENCE_S = 0.3
+_PATIENCE_S = 1.5
 _PROFILE = "duecall"  # FreeSWITCH names a gateway's calls by its SIP profile
 Message = dict[str, Any]
 

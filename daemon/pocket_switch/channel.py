@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pocket.channel")
 _LOOK_EVERY_S = 0.02
-_SOUND_DOWN_S = 0.5
+_SOUND_DOWN_S = 2.0
 _BYE_S = 2.0  # a main thread that does not come to say it ends none of its scripts
 
 
@@ -109,6 +109,7 @@ class Channel:
         self.cause = ""
         self.changed = threading.Condition()
         self.digits: deque[str] = deque()
+        self._on_the_line: deque[str] = deque()  # keys that have come; nobody has listened yet
         self.dialed = ""
         self.broadcasts: deque[tuple[str, str]] = deque()
         self.recorders: dict[str, Recorder] = {}
@@ -161,7 +162,15 @@ class Channel:
         self.call_state = "ACTIVE"
         self._begin()
 
+    def sent_key(self, digit: str) -> None:
+        """By the far end. As in FreeSWITCH it waits with the sound until an application takes that:
+        a script that begins late, and first drops what was pressed, does not lose it."""
+        with self.changed:
+            self._on_the_line.append(digit)
+            self.changed.notify_all()
+
     def pressed(self, digit: str) -> None:
+        """In the far end's name, by uuid_recv_dtmf: it is heard at once."""
         with self.changed:
             self.digits.append(digit)
             self.dialed += digit
@@ -261,6 +270,7 @@ class Channel:
         deadline = None if seconds is None else time.monotonic() + seconds / self.line.speed
         media = self.line.media
         with self.changed:
+            self._listen()
             while self.ready and not until():
                 limits = [at for at in (deadline, media.ends_at) if at is not None]
                 if deadline is not None and time.monotonic() >= deadline:
@@ -268,7 +278,13 @@ class Channel:
                 pause = min(limits) - time.monotonic() if limits else None
                 # inf (music for ever on a null line) is no timeout that a lock understands.
                 self.changed.wait(None if pause is None or pause > 3_600 else max(0.0, pause))
+                self._listen()
             return until()
+
+    def _listen(self) -> None:
+        """Under `changed`. Before the applications run, FreeSWITCH takes no sound either."""
+        while self._on_the_line and self.state != "CS_CONSUME_MEDIA":
+            self.pressed(self._on_the_line.popleft())
 
     def _begin(self) -> None:
         """Main thread: answered. The apps run in a thread of their own."""

@@ -302,7 +302,7 @@ class SipLine:
     def on_digit(self, digit: str, by_info: bool) -> None:
         """As FreeSWITCH: keys by SIP INFO are not heard where telephone-event was agreed."""
         if not (by_info and self._telephone_event):
-            self._channel.pressed(digit)
+            self._channel.sent_key(digit)
 
     # ---- inside
 

@@ -57,6 +57,11 @@ class Copy:
         log, chains, _ = self._read(anchors, key_text)
         return {(one.law, one.rule) for one in (*chains, *prove(log).violations)}
 
+    def notes(self) -> tuple[Anchor, ...]:
+        """What an auditor would write down now."""
+        found: tuple[Anchor, ...] = self._read(())[2]
+        return found
+
     # ---- of one who has the database alone
 
     def seq(self, kind: str, number: int = 0) -> int:
@@ -77,7 +82,7 @@ class Copy:
         self.run("UPDATE ledger SET seq = ? WHERE seq = ?", to, seq)
 
     def cut(self, entries: int) -> None:
-        """The last entries are gone, and the head says that it was ever so."""
+        """The last entries are gone, and the head says so, as far as it can."""
         last = self.one("SELECT seq FROM chain")
         self.run("DELETE FROM ledger WHERE seq > ?", last - entries)
         newest = self.one("SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1")
@@ -92,19 +97,21 @@ class Copy:
 
     # ---- of one who has the key as well
 
-    def rehash(self) -> None:
-        """All of the chain is written anew, without a gap."""
+    def rehash(self, ties_from: int = 1) -> None:
+        """All of the chain is written anew, without a gap. ties_from: entries before this one
+        carry on from each other as they did before there were ties."""
         vault = Vault(self.key_text)
-        link = ""
+        tie = vault.ledger_tie("") if ties_from == 1 else ""
         rows = self.run(
             "SELECT seq, at, kind, target_id, attempt_id, body FROM ledger ORDER BY seq"
         )
         for number, (old, at, kind, target, attempt, body) in enumerate(rows, 1):
-            parts = (link, CHAIN, number, at, kind, target, attempt, body)
-            link = vault.ledger_hash("\n".join(map(str, parts)))
+            parts = (tie, CHAIN, number, at, kind, target, attempt, body)
+            known = vault.ledger_hash("\n".join(map(str, parts)))
             sql = "UPDATE ledger SET seq = ?, hash = ? WHERE seq = ?"
-            self.run(sql, number, link, old)
-        self.run("UPDATE chain SET seq = ?, hash = ?", len(rows), link)
+            self.run(sql, number, known, old)
+            tie = vault.ledger_tie(known) if number >= ties_from - 1 else known
+        self.run("UPDATE chain SET seq = ?, hash = ?", len(rows), tie)
 
     def swap_rules(self, old: str, new: str) -> None:
         """Another rule set, and all that names it follows; but for the key it looks honest."""

@@ -78,3 +78,15 @@ def test_a_pack_with_a_rule_more_is_not_the_pack() -> None:
     raw = dict(plain_pack("vn"))
     raw["ring"] = [*raw["ring"], {**raw["ring"][0], "id": "vn.more"}]
     assert found(log_of("vn", yaml.safe_dump(raw))) == {("rules", "vn.more")}
+
+
+def test_working_days_of_a_campaign_want_a_name() -> None:
+    text = find_pack("vn").read_text(encoding="utf-8")
+    log = log_of("vn", text, days={"working": ["2026-12-26"], "source": "a decree"})
+    (entry,) = log.entries
+    (change,) = entry.body["changes"]
+    assert found(log) == set(), "the site's own"
+    change["origin"] = "campaign"
+    assert found(log) == {("rules", "days")}
+    change["approved_by"] = "A. Lawyer"
+    assert found(log) == set()

@@ -126,6 +126,28 @@ def stop_made_shorter(log: Copy) -> None:
     log.run("UPDATE stop SET expires_at = at + 1 WHERE kind = 'dispute'")
 
 
+def stop_moved_to_no_campaign(log: Copy) -> None:
+    """It stops nobody any more."""
+    log.run("UPDATE stop SET campaign_id = 999 WHERE kind = 'dispute'")
+
+
+def keys_changed(log: Copy) -> None:
+    pressed = '[{"step": "message", "key": "9", "at_ms": 900}]'
+    log.run("UPDATE attempt SET keys = ? WHERE outcome = 'delivered'", pressed)
+
+
+def answers_changed(log: Copy) -> None:
+    log.run("""UPDATE attempt SET answers = '{"service": "yes"}' WHERE outcome = 'delivered'""")
+
+
+def promise_put_off(log: Copy) -> None:
+    log.run("UPDATE promise SET due = '2026-12-31'")
+
+
+def promise_removed(log: Copy) -> None:
+    log.run("DELETE FROM promise")
+
+
 def document_changed(log: Copy) -> None:
     log.replace_document("rules", '"21:00:00"', '"23:00:00"')
 
@@ -240,10 +262,10 @@ TAMPERINGS: dict[str, tuple[Callable[[Copy], None], Found]] = {
     "a time is changed": (time_changed, {("chain", "hash")}),
     "an entry is removed": (entry_removed, {("chain", "gap")}),
     "an entry is removed, and no gap left": (entry_removed_and_closed_up, {("chain", "hash")}),
-    "an entry is put in": (entry_put_in, {("chain", "hash")}),
+    "an entry is put in": (entry_put_in, {("chain", "hash"), ("chain", "head")}),
     "two entries are swapped": (entries_swapped, {("chain", "hash")}),
     "a chain gets another name": (whole_entry_of_another_chain, {("chain", "hash")}),
-    "the chain is cut off": (chain_cut, {("books", "no-call")}),
+    "the chain is cut off": (chain_cut, {("books", "no-call"), ("chain", "head")}),
     "the head is put back": (head_put_back, {("chain", "head")}),
     "the head is removed": (head_removed, {("chain", "head")}),
     "an attempt is removed": (attempt_removed, {("books", "gone")}),
@@ -260,6 +282,11 @@ TAMPERINGS: dict[str, tuple[Callable[[Copy], None], Found]] = {
     "somebody answered": (seen_ringing, {("books", "ended")}),
     "a stop is removed": (stop_removed, {("books", "stop")}),
     "a stop ends earlier": (stop_made_shorter, {("books", "stop")}),
+    "a stop is of no campaign": (stop_moved_to_no_campaign, {("books", "stop")}),
+    "another key was pressed": (keys_changed, {("books", "said")}),
+    "another answer was given": (answers_changed, {("books", "said")}),
+    "a promise is put off": (promise_put_off, {("books", "said")}),
+    "a promise is removed": (promise_removed, {("books", "said")}),
     "the hours are changed": (document_changed, {("rules", "document"), ("rules", "vn.hours")}),
     "the calendar is changed": (
         calendar_changed,
@@ -306,15 +333,6 @@ def test_who_has_the_key_cannot_change_what_an_auditor_wrote_down(name: str, cop
     log = copied()
     TAMPERINGS[name][0](log)
     assert ("chain", "anchor") in log.audited(log.ends)
-
-
-def test_a_cut_that_hides_the_attempts_too_is_found_by_the_auditors_note(copied: Make) -> None:
-    log = copied()
-    (attempt,) = log.run("SELECT attempt_id FROM ledger ORDER BY seq DESC LIMIT 1")
-    log.cut(1)
-    log.run("DELETE FROM attempt WHERE id = ?", attempt[0])
-    assert log.audited() == set(), "who has the database can forget the newest"
-    assert log.audited(log.ends) == {("chain", "anchor")}
 
 
 def test_an_earlier_note_still_holds_when_the_chain_has_grown(copied: Make) -> None:

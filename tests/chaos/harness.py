@@ -48,8 +48,6 @@ HEAL_S = 240.0  # all contacts are done with within this after the last fault: l
 QUIET_S = 60.0  # and all calls are over
 # The pocket switch calls from worker processes, which come late on a busy machine.
 JITTER_S: dict[SwitchKind, float] = {"freeswitch": 0.25, "pocket": 0.75}
-# A daemon that cannot reach its database at its start says so and ends; it is started again.
-_GROUNDS_TO_END = ("database", "cannot be reached")
 _FAULT = re.compile(r"Traceback|the dialer failed|has failed in|dropped a command|not foreseen")
 
 
@@ -268,8 +266,7 @@ class ChaosRun:
             lines = (self._folder / "daemon.err").read_text(errors="replace").splitlines()
             said = lines[-1] if lines else ""
         self._ended_by_themselves.append(f"{part} with {code}: {said}")
-        if part != "daemon" or not any(word in said for word in _GROUNDS_TO_END):
-            self._trouble(f"the {part} ended by itself with {code}: {said}")
+        self._trouble(f"the {part} ended by itself with {code}: {said}")
 
     def _heal(self) -> float:
         """Until all contacts are done with; how long that took."""

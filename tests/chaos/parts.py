@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -25,7 +24,7 @@ from duecall.shell.control import ControlError, NoDaemon
 from duecall.shell.loopback_site import COMMAND, LoopbackSite
 from tests.postgres_server import PostgresServer
 
-START_S = 60.0
+ANSWER_S = 5.0
 DRAIN_S = 6  # of the daemon
 END_S = DRAIN_S + 30.0  # it may also wait 10 s for a database that is gone
 # Here a callee's telephone has rung for certain.
@@ -162,24 +161,20 @@ class DaemonPart(_ProcessPart):
         self._diary.note(self.name, "started")
 
     def ready(self) -> bool:
-        """Whether it takes the operator's commands."""
-        if not self.up:
-            return False
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(0.5)
-            try:
-                probe.connect(str(self.socket))
-            except OSError:
-                return False
-            return True
+        """Whether it has begun: it waits for its database no more."""
+        return self.up and self._status().get("state") == "running"
 
     def in_call(self) -> bool:
         """Whether it says that a callee's telephone rings or that somebody talks."""
-        try:
-            live = control.ask(self.socket, {"do": "status"})["live"]
-        except (OSError, NoDaemon, ControlError):
-            return False
+        live = self._status().get("live", {})
         return any(live.get(stage.name.lower()) for stage in _IN_CALL)
+
+    def _status(self) -> dict[str, Any]:
+        """Empty where it gives no answer."""
+        try:
+            return control.ask(self.socket, {"do": "status"}, ANSWER_S)
+        except (NoDaemon, ControlError):
+            return {}
 
     def end(self, *, hurry_after_s: float | None = None) -> int:
         """SIGTERM, and a second one after so long. Its exit code; one that does not end is killed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,11 +12,13 @@ from typing import Any
 import yaml
 
 from duecall.shell.loopback_site import LoopbackSite
+from tests.loaded_command import Running, loaded_command, plain_environment
 
 COMMAND = (sys.executable, "-m", "duecall")
+TIMEOUT_S = 120.0
 HEADER = "name,contract_number,balance,interest_rate,due_date,dpd,phone\n"
 CONFIG = "trunks: {demo: {proxy: '127.0.0.1:9', channels: 2, calls_per_second: 1}}\n"
-KEPT_OUT = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "DUECALL_PROGRESS", "DUECALL_ESL_PASSWORD")
+KEPT_OUT = ("DUECALL_PROGRESS", "DUECALL_ESL_PASSWORD")
 CAMPAIGN = {
     "contacts": "people.csv",
     "contacts_as_of": "2026-11-22",
@@ -66,7 +67,8 @@ class Desk:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Ours without what would change the look of things."""
-        kept = {name: value for name, value in os.environ.items() if name not in KEPT_OUT}
+        plain = plain_environment().items()
+        kept = {name: value for name, value in plain if name not in KEPT_OUT}
         return {**kept, **more}
 
     def start(self, *arguments: object, **options: Any) -> subprocess.Popen[str]:
@@ -83,18 +85,22 @@ class Desk:
             **options,
         )
 
+    def begin(self, *arguments: object, **environment: str) -> Running:
+        """A command whose answer is all that is wanted of it: see loaded_command."""
+        typed = ["--config", str(self.config), *map(str, arguments)]
+        return loaded_command().start(typed, self.folder, self.environment(**environment))
+
     def run(self, *arguments: object, **environment: str) -> Answer:
-        process = self.start(*arguments, env=self.environment(**environment))
-        return answer_of(process)
+        return Answer(*self.begin(*arguments, **environment).wait(TIMEOUT_S))
 
     def run_all(self, commands: Sequence[Sequence[object]]) -> list[Answer]:
-        """Side by side: most of a command's time is Python's start."""
-        return [answer_of(process) for process in [self.start(*each) for each in commands]]
+        """Side by side."""
+        return [Answer(*one.wait(TIMEOUT_S)) for one in [self.begin(*each) for each in commands]]
 
     @staticmethod
     def run_each(desks: Sequence[Desk], *arguments: object) -> list[Answer]:
         """The same command at several desks, side by side."""
-        return [answer_of(process) for process in [desk.start(*arguments) for desk in desks]]
+        return [Answer(*one.wait(TIMEOUT_S)) for one in [desk.begin(*arguments) for desk in desks]]
 
 
 class Answer:
@@ -120,7 +126,7 @@ class Answer:
         return self.out
 
 
-def answer_of(process: subprocess.Popen[str], timeout_s: float = 120.0) -> Answer:
+def answer_of(process: subprocess.Popen[str], timeout_s: float = TIMEOUT_S) -> Answer:
     try:
         out, err = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:

@@ -58,13 +58,14 @@ def test_rules_that_would_refuse_every_call_are_told(desk: Desk) -> None:
     assert set(lines) <= set(loaded.err.splitlines())
 
 
-def test_a_pack_past_its_review_is_noted(desk: Desk) -> None:
+def test_a_pack_past_its_review_fails_the_check(desk: Desk) -> None:
     (desk.folder / "rules").mkdir()
     text = "schema: duecall-rules/1\njurisdiction: vn\nname: Old\nreview_by: 2026-01-01\n"
     (desk.folder / "rules" / "vn.yaml").write_text(text, encoding="utf-8")
     answer, doctor = desk.run_all([("check", desk.campaign(rules={})), ("doctor", "--json")])
-    assert "the file is right; 3 contacts" in answer.good
-    assert "note: the rules of vn were to be reviewed by 2026-01-01: nobody is called" in answer.err
+    assert answer.code == 1 and "the file is right; 3 contacts" in answer.out
+    told = "too old: the rules of vn were to be reviewed by 2026-01-01: nobody is called"
+    assert told in answer.err
     (finding,) = (one for one in json.loads(doctor.out) if one["what"] == "rule packs")
     assert finding["verdict"] == "warning"
     assert "vn" in finding["detail"].split(": ")[1].split(", ")

@@ -76,6 +76,7 @@ def test_what_is_wrong_is_said_in_one_line_without_the_number(desk: Desk) -> Non
         ("HD-9", "--contract"): "no account has this contract number",
         ("+849012345678", "--prefix"): "1 to 9 digits",
         (PHONES[0], "--until", "tomorrow"): "no day and no time",
+        (PHONES[0], "--until", "2025-12-31"): "--until 2025-12-31 is over already",
         (PHONES[0], "--kind", "Do not"): "small letters",
         (PHONES[0], "--campaign", "nowhere"): "campaign nowhere is not in the database",
     }
@@ -84,6 +85,17 @@ def test_what_is_wrong_is_said_in_one_line_without_the_number(desk: Desk) -> Non
         assert why in answer.error
         assert arguments[0] not in answer.err or arguments[0].startswith("HD")
     assert listed(desk) == []
+
+
+def test_stops_that_are_over_are_taken_in_and_told(desk: Desk) -> None:
+    """What `export` wrote may hold some; a year that was mistyped must not pass in silence."""
+    loaded(desk)
+    file = desk.folder / "days.csv"
+    file.write_text(f"number,until\n{PHONES[0]},2126-12-31\n{PHONES[1]},2025-12-31\n")
+    answer = desk.run("dnc", "import", file)
+    assert answer.good == "stops: 2 added, 0 known, 0 lines refused\n"
+    assert answer.err == "note: 1 of them are over already and stop nobody, such as line 3\n"
+    assert [one["expired"] for one in listed(desk)] == [False, True]
 
 
 def test_a_file_goes_in_twice_and_out_again(desk: Desk) -> None:

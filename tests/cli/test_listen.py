@@ -111,6 +111,32 @@ def test_a_sample_takes_the_longest_the_shortest_and_the_oddest(desk: Desk) -> N
     assert [sound["contract"] for sound in again["sounds"]] == list(why)
 
 
+def test_a_sample_is_chosen_by_the_sum_that_only_a_key_tells_and_it_is_heard(desk: Desk) -> None:
+    """As in all ready scripts: the message says who calls, the key of the person what is owed."""
+    rows = [wide_row(n) for n in range(30)]
+    rows[3] = wide_row(3, balance=987_654_321_000)
+    rows[13] = wide_row(13, balance=21)
+    path = desk.campaign(
+        csv=WIDE + "".join(rows),
+        message="{{ lender }} xin chào. Nếu đúng là {{ name }}, xin nhấn phím một.",
+        keys={
+            1: {"do": "answer", "value": "me", "say": "Quý khách còn nợ {{ balance }}."},
+            9: {"do": "opt_out", "say": "{{ lender }} sẽ không gọi nữa."},
+        },
+        variables={"lender": "Minh An"},
+    )
+    out = desk.folder / "hear"
+    told = json.loads(desk.run("listen", path, "--sample", "5", "--out", out, "--json").good)
+    heard = {(sound["contract"], sound["part"]): sound for sound in told["sounds"]}
+    assert len(heard) == 10
+    assert {part for _, part in heard} == {"message", "keys.1.say"}
+    assert "the largest sum" in heard["HD-000003", "keys.1.say"]["why"]
+    assert "the number 21" in heard["HD-000013", "message"]["why"]
+    assert heard["HD-000013", "keys.1.say"]["text"] == "Quý khách còn nợ hai mươi mốt đồng."
+    one = desk.run("listen", path, "--out", desk.folder / "x.wav").good
+    assert "as well, to hear with --all-parts: keys.1.say\n" in one
+
+
 def test_a_sample_larger_than_the_file_and_rows_that_cannot_be_spoken(desk: Desk) -> None:
     rows = [wide_row(0), wide_row(1, "محمد"), wide_row(2)]
     path = desk.campaign(csv=WIDE + "".join(rows), message=MESSAGE)

@@ -22,7 +22,7 @@ from duecall.core.local_day import to_us
 from duecall.core.outcome import Outcome
 from duecall.core.planning import HeldBack
 from duecall.core.verdict import Allowed
-from duecall.shell.models import TargetState, maybe_from_us
+from duecall.shell.column_values import TargetState, maybe_from_us
 from tests.cli.desk import Desk
 from tests.cli.explained import Bank, consents, person, settings
 

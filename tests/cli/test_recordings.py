@@ -15,8 +15,8 @@ import pytest
 from duecall.core.attempt import Attempt, attempt_id, recording_name
 from duecall.core.commands import SaveAttempt
 from duecall.core.outcome import Outcome
+from duecall.shell.column_values import to_us
 from duecall.shell.config_file import ConfigFaults, load_site
-from duecall.shell.models import to_us
 from duecall.shell.recording_hashes import write_sums
 from duecall.shell.recording_index import look_at
 from duecall.shell.store import Store

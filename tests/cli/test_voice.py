@@ -135,6 +135,7 @@ def test_what_cannot_be_is_said_in_one_line(desk: Desk) -> None:
         ("xx",): "xx is no language (vi, ru, zh, en)",
         ("vi", "--engine", "hibari"): "hibari speaks en alone, and the campaign vi",
         ("en", "--text", "You owe 12."): "numbers are written as typed variables",
+        ("en", "--text", "…"): "--text: nothing in it can be spoken",
         ("en", "--text", "You owe {{ sum }}."): "variable sum is not defined",
         ("en", "--text", "{% if"): "--text: line 1",
         ("ru", "--engine", "festival", "--words-per-minute", "200"): "festival cannot change it",

@@ -274,6 +274,19 @@ def test_the_past_is_told_from_the_ledger(open_bank: Open) -> None:
     assert "2026-11-23 12:00:30  ended" in text
 
 
+def test_after_its_end_nothing_was_due_in_the_past_either(open_bank: Open) -> None:
+    bank = open_bank()
+    bank.call("HD-00001", NOON)
+    waiting = bank.why("HD-00001", NOON + HOUR, NOON + 24 * HOUR)
+    assert waiting.headline == "Not to be called: it waited for its time: retry after no_answer"
+    due = bank.why("HD-00001", NOON + 5 * HOUR, NOON + 24 * HOUR)
+    assert due.headline == "It might have been called"
+    made = bank.plan_call("HD-00001", NOON + 5 * HOUR)
+    bank.end(made, Outcome.TRANSFERRED, NOON + 6 * HOUR, None)
+    done = bank.why("HD-00001", NOON + 7 * HOUR, NOON + 24 * HOUR)
+    assert done.headline == "Not to be called: the campaign was done with it: transferred"
+
+
 def test_a_stop_that_was_lifted_since_is_told_of_the_past(open_bank: Open) -> None:
     bank = open_bank()
     bank.stop("contract", "HD-00001", "dispute", NOON)
@@ -369,15 +382,17 @@ def test_a_contract_or_its_number_however_it_is_written(counter: Desk) -> None:
 
 
 def test_who_is_not_known_is_told_what_to_do(counter: Desk) -> None:
-    stranger, number, campaign, when, elsewhere = counter.run_all(
+    stranger, number, satellite, campaign, when, elsewhere = counter.run_all(
         [
             ("why", "HD-77777"),
             ("why", "+84912000077"),
+            ("why", "+881631234567"),
             ("why", "HD-00001", "--campaign", "nothing"),
             ("why", "HD-00001", "--at", "soon"),
             ("why", "HD-00002", "--campaign", "again"),
         ]
     )
+    assert "no time zone is known for such a number; give its contact a `zone`" in satellite.error
     assert stranger.error.startswith("HD-77777 is neither a number nor a contract of any campaign")
     assert number.error.startswith("+84…077 is neither")
     assert "duecall import" in number.error

@@ -30,6 +30,8 @@ from duecall.core.money import exponent
         ("1.234.567", "USD", 123_456_700),
         ("0.05", "USD", 5),
         ("999999999999999", "VND", 999_999_999_999_999),
+        ("1000000000000000", "VND", 10**15),
+        ("1.000.000.000.000.000", "USD", 10**17),
     ],
 )
 def test_read(text: str, currency: str, minor: int) -> None:
@@ -69,6 +71,7 @@ def test_read(text: str, currency: str, minor: int) -> None:
         (".5", "USD", "not an amount"),
         ("5.", "USD", "not an amount"),
         ("1" * 16, "VND", "more than 15 digits"),
+        ("1" + "0" * 16, "VND", "more than 15 digits"),
     ],
 )
 def test_refused(text: str, currency: str, problem: str) -> None:

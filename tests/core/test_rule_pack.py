@@ -250,7 +250,8 @@ def test_a_campaign_may_override_what_the_site_added() -> None:
 
 def test_the_campaigns_days_go_over_the_sites() -> None:
     days = {"off": ["2026-12-24", "2026-12-31"], "source": "decree 1"}
-    rules = together({"days": days}, {"days": {"working": ["2026-12-24"], "source": "decree 2"}})
+    back = {"working": ["2026-12-24"], "source": "decree 2", "approved_by": "A. Lawyer"}
+    rules = together({"days": days}, {"days": back})
     assert rules.off == {date(2026, 12, 31)}
     assert rules.working == {date(2026, 12, 24)}
     assert [one.reason for one in rules.changes] == ["decree 1", "decree 2"]

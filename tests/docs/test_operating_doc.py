@@ -13,6 +13,7 @@ from duecall.cli.prompts import AHEAD
 from duecall.cli.status_view import ALARMS_SHOWN, COLUMNS
 from duecall.core.attempt import Stage
 from duecall.core.outcome import Outcome
+from duecall.shell import freeswitch_layout
 from duecall.shell.operator import STATES
 from tests.docs.alarm_texts import texts_of
 
@@ -89,3 +90,11 @@ def test_numbers_in_the_text_are_those_of_the_code() -> None:
     assert f"the first {AHEAD:,} contacts" in DOC
     assert ALARMS_SHOWN == 5
     assert "the last five" in section("Alarms")
+
+
+def test_every_variable_of_the_environment_is_told_and_no_other() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in sorted(CODE.rglob("*.py"))]
+    ours = {name for text in sources for name in re.findall(r'"(DUECALL_[A-Z_]*[A-Z])"', text)}
+    told = set(re.findall(r"^\| `([A-Z_]+)` \|", section("Environment"), re.MULTILINE))
+    assert len(ours) >= 5
+    assert told == ours | {freeswitch_layout.PREFIX_VARIABLE, "NO_COLOR"}

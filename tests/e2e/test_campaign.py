@@ -56,7 +56,7 @@ def world(switch_kind: SwitchKind, tmp_path_factory: pytest.TempPathFactory) -> 
     with World(folder, switch_kind, rows, names=names) as world:
         world.trap = trap  # type: ignore[attr-defined]
         world.start_everything()
-        world.wait_finished(timeout_s=150)
+        world.wait_finished()
         yield world
 
 
@@ -156,14 +156,13 @@ def test_who_opted_out_is_never_called_again(world: World) -> None:
     before = world.rings()[row.number]
     again = world.folder / "again.yaml"
     again.write_text(world.campaign.read_text().replace("name: quick", "name: again"))
-    done = world.site.duecall("start", str(again), timeout=60)
+    done = world.site.duecall("start", str(again))
     assert done.returncode == 0, done.stderr
     held = world.wait(
         lambda status: any(
             c["name"] == "again" and c["done_for"].get("number is on the stop list", 0) == 1
             for c in status["campaigns"]
-        ),
-        timeout_s=20,
+        )
     )
     assert held
     world.site.duecall("stop", "again")
@@ -187,7 +186,7 @@ def test_call_records_are_put_away_when_settled(world: World) -> None:
     def waiting(_: object) -> bool:
         return not {path.name.split(".")[0] for path in cdr.glob("*.cdr.json")} & attempts
 
-    world.wait(waiting, timeout_s=60)
+    world.wait(waiting)
 
 
 def test_the_script_takes_the_brief_away_from_call_records(world: World) -> None:

@@ -115,7 +115,7 @@ def test_a_wall_clock_that_is_set_neither_stops_nor_hurries_the_calling(
         world.start_campaign()
         world.wait(lambda s: s["live"].get("answered", 0) >= 1 and s["sent"] < len(rows) - 2)
         offset.write_text(str(step_s))
-        world.wait(lambda s: s["sent"] >= len(rows) and not s["live"], timeout_s=120)
+        world.wait(lambda s: s["sent"] >= len(rows) and not s["live"])
         books_hold(world)
         assert "the clock was set, or the machine slept" in alarms(world)
         assert shortest_s_of(world, CPS + 1) >= 0.999
@@ -135,7 +135,7 @@ def test_a_drain_ends_in_its_time_and_leaves_the_rest_to_the_next_start(world: W
     assert time.monotonic() - began < 30  # it has no longer than 1 s for calls; the rest is ours
     assert open_attempts(world), "their calls go on in the switch"
     world.site.start_daemon()
-    world.wait_finished(timeout_s=120)
+    world.wait_finished()
     books_hold(world)
     assert world.last_outcomes() == {row.number: row.expected_outcome for row in world.rows}
 
@@ -152,7 +152,7 @@ def test_a_second_sigterm_ends_it_at_once_and_loses_nothing(world: World) -> Non
     world.site._daemon = None
     assert open_attempts(world)
     world.site.start_daemon()
-    world.wait_finished(timeout_s=120)
+    world.wait_finished()
     books_hold(world)
     assert world.last_outcomes() == {row.number: row.expected_outcome for row in world.rows}
 
@@ -172,7 +172,7 @@ def test_a_database_that_another_program_holds_is_waited_for(world: World) -> No
         assert sum(world.rings().values()) == rung, "nothing becomes durable, so nobody is called"
         holder.execute("ROLLBACK")
     world.wait(lambda s: not s["database"] and not s["database_waiting"], timeout_s=60)
-    world.wait_finished(timeout_s=120)
+    world.wait_finished()
     books_hold(world)
     assert world.last_outcomes() == {row.number: row.expected_outcome for row in world.rows}
 
@@ -202,7 +202,7 @@ def test_a_full_disk_stops_the_calling_and_nothing_else(
         assert "\ndatabase: " in shown and " changes wait for it" in shown
         ballast.unlink()
         world.wait(lambda s: not s["database"], timeout_s=60)
-        world.wait_finished(timeout_s=120)
+        world.wait_finished()
         books_hold(world)
         assert world.last_outcomes() == {row.number: row.expected_outcome for row in rows}
 

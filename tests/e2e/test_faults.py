@@ -45,7 +45,7 @@ def test_a_switch_that_is_not_there_is_waited_for(world: World) -> None:
     status = world.wait(lambda s: s["switch"].startswith("not connected"))
     assert status["sent"] == 0
     world.site.start_switch()
-    world.wait_finished(timeout_s=120)
+    world.wait_finished()
     assert world.last_outcomes() == {row.number: row.expected_outcome for row in world.rows}
 
 
@@ -65,7 +65,7 @@ def test_a_killed_daemon_finds_its_calls_again_and_rings_nobody_twice(world: Wor
     world.wait(lambda s: s["live"].get("answered", 0) >= 3)
     world.site.kill_daemon()
     world.site.start_daemon()
-    world.wait_finished(timeout_s=120)
+    world.wait_finished()
     books_hold(world)
     # The calls went on without the daemon, and what was pressed in them is known.
     outcomes = world.last_outcomes()
@@ -82,7 +82,7 @@ def test_a_killed_switch_leaves_no_attempt_open(world: World) -> None:
     world.site.stop_switch()
     world.wait(lambda s: s["switch"].startswith("not connected"))
     world.site.start_switch()
-    world.wait(lambda s: s["switch"] == "connected" and not s["live"], timeout_s=120)
+    world.wait(lambda s: s["switch"] == "connected" and not s["live"])
     books_hold(world)
     outcomes = Counter(row["outcome"] for row in world.report())
     assert outcomes["unknown"] >= 2

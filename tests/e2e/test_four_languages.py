@@ -24,7 +24,7 @@ from duecall.shell.loopback_site import LoopbackSite, SwitchKind
 from duecall.speech import audio
 from sipp_scenarios.field import Field, Timing
 from sipp_scenarios.number_plan import read_rows
-from tests.e2e.world import World, rows_with
+from tests.e2e.world import Site, World, rows_with
 
 CAMPAIGNS = ("overdue-vi", *OTHERS)
 CALLEE_OF = {row.number: "|".join(row.callees) for row in read_rows()}
@@ -46,7 +46,7 @@ def calls(switch_kind: SwitchKind, tmp_path_factory: pytest.TempPathFactory) -> 
     campaigns = [read_campaign(name, CALLEE_OF, ("listens",)) for name in CAMPAIGNS]
     with Field(folder / "callees", callees={"listens"}, timing=Timing(ring_ms=500)) as field:
         agents = [field.agents["agent-answers"]]
-        site = LoopbackSite(folder, switch_kind, proxy=field.proxy, agents=agents)
+        site = Site(folder, switch_kind, proxy=field.proxy, agents=agents)
         with site:
             site.start_switch()
             site.start_daemon()

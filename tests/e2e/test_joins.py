@@ -85,8 +85,12 @@ def _planned(world: World) -> tuple[Manifest, list[Utterance | Path]]:
 
 def _best(sound: Sound, file: Sound) -> tuple[int, float]:
     """Where the file fits best in the sound, and how well (1: it is the same)."""
-    fits = np.correlate(sound, file, "valid")
-    energy = np.convolve(sound**2, np.ones(file.size), "valid")
+    places = sound.size - file.size + 1
+    padded = 1 << (sound.size - 1).bit_length()  # only the ends that are left out run round
+    spectrum = np.fft.rfft(sound, padded) * np.conj(np.fft.rfft(file, padded))
+    fits = np.fft.irfft(spectrum, padded)[:places]
+    sums = np.cumsum(np.r_[0.0, sound**2])
+    energy = sums[file.size :] - sums[:places]
     likeness = fits / np.sqrt(np.maximum(energy, 1e-9) * max((file**2).sum(), 1e-9))
     at = int(likeness.argmax())
     return at, float(likeness[at])

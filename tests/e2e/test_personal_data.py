@@ -18,7 +18,7 @@ def world(switch_kind: SwitchKind, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp(f"personal-{switch_kind}")
     with World(folder, switch_kind, rows_with("listens", "presses-2", "busy")) as world:
         world.start_everything()
-        world.wait_finished(timeout_s=90)
+        world.wait_finished()
         yield world
 
 

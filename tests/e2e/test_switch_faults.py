@@ -39,7 +39,7 @@ class FaultWorld(World):
         return self.wait(lambda s: s["switch"].startswith("not connected"), timeout_s)
 
     def up_and_idle(self) -> None:
-        self.wait(lambda s: s["switch"] == "connected" and not s["live"], timeout_s=120)
+        self.wait(lambda s: s["switch"] == "connected" and not s["live"])
 
     def signal_switch(self, number: signal.Signals) -> None:
         os.killpg(self.site.switch_pid, number)
@@ -108,7 +108,9 @@ def test_a_callee_who_asked_for_an_agent_while_the_daemon_was_dead_gets_one(
         world.start_everything()
         world.wait(lambda s: s["live"].get("answered", 0) == 1)
         world.site.kill_daemon()
+        deadline = time.monotonic() + 60
         while not world.records("*.keys.json"):
+            assert time.monotonic() < deadline, "no key was written down"
             time.sleep(0.05)
         time.sleep(3)  # what is said after the key ends, and the leg parks
         world.site.start_daemon()
@@ -134,7 +136,7 @@ def test_a_link_that_is_cut_loses_no_call_and_repeats_none(world: FaultWorld) ->
             world.wait(lambda s, stage=stage: s["live"].get(stage, 0) >= 1)
             relay.cut()
             world.wait(lambda s: s["switch"] == "connected")
-        world.wait_finished(timeout_s=120)
+        world.wait_finished()
         books_hold(world)
         assert world.last_outcomes() == {row.number: row.expected_outcome for row in world.rows}
         alarms = [alarm["what"] for alarm in world.status()["alarms"]]
@@ -160,7 +162,7 @@ def test_a_slow_link_is_borne_and_a_stalled_one_is_called_dead(world: FaultWorld
         relay.cut()
         relay.flow()
         world.wait(lambda s: s["switch"] == "connected")
-        world.wait_finished(timeout_s=120)
+        world.wait_finished()
         books_hold(world)
 
 
@@ -175,7 +177,7 @@ def test_a_frozen_switch_is_noticed_and_goes_on_where_it_was(world: FaultWorld) 
     finally:
         world.signal_switch(signal.SIGCONT)
     world.up_and_idle()
-    world.wait_finished(timeout_s=120)
+    world.wait_finished()
     books_hold(world)
     assert world.stop_list() == 1
     assert not [row for row in world.report() if row["outcome"] == "script_error"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,9 +16,11 @@ from duecall.shell import control
 from duecall.shell.loopback_site import LoopbackSite, SwitchKind
 from sipp_scenarios.field import Field, Timing
 from sipp_scenarios.number_plan import Row, read_rows
+from tests.loaded_command import loaded_command, plain_environment
 
 RETRIED = ("busy", "no_answer", "unreachable", "congestion", "rejected")
 NUMBERS = {row.number: row for row in read_rows()}
+WAIT_S = 240.0  # for a fault: what is waited for comes in seconds, on a slow machine in a minute
 
 
 def rows_with(*callees: str) -> list[Row]:
@@ -73,6 +76,17 @@ def campaign(**changes: Any) -> dict[str, Any]:
     }
 
 
+class Site(LoopbackSite):
+    """Whose commands are forked from the loaded one; its daemon and its switch are started."""
+
+    def duecall(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        timeout_s = options.pop("timeout", 300)
+        assert not options
+        typed = ["--config", str(self.config), *arguments]
+        running = loaded_command().start(typed, Path.cwd(), plain_environment())
+        return subprocess.CompletedProcess(typed, *running.wait(timeout_s))
+
+
 @dataclass
 class World:
     """folder: for this world alone. rows: whom the campaign calls (of numbers.csv)."""
@@ -101,7 +115,7 @@ class World:
         )
         self.field.start()
         try:
-            self.site = LoopbackSite(
+            self.site = Site(
                 self.folder,
                 self.kind,
                 proxy=self.field.proxy,
@@ -147,7 +161,7 @@ class World:
     def status(self) -> dict[str, Any]:
         return control.ask(self.site.path("var") / "duecall.sock", {"do": "status"})
 
-    def wait(self, check: Any, timeout_s: float = 90.0) -> dict[str, Any]:
+    def wait(self, check: Any, timeout_s: float = WAIT_S) -> dict[str, Any]:
         """Until check(status) holds; the status then. Fails with the last status."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -157,7 +171,7 @@ class World:
             assert time.monotonic() < deadline, status
             time.sleep(0.2)
 
-    def wait_finished(self, timeout_s: float = 90.0) -> dict[str, Any]:
+    def wait_finished(self, timeout_s: float = WAIT_S) -> dict[str, Any]:
         return self.wait(
             lambda s: bool(s["campaigns"]) and s["campaigns"][0]["state"] == "finished", timeout_s
         )

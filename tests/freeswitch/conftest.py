@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import socket
 import wave
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from duecall.shell.freeswitch_process import (
     find_freeswitch,
     why_no_freeswitch,
 )
+from duecall.shell.loopback_site import rtp_range
 from fs_scripts.contract import Brief, Result
 from tests.freeswitch.esl import Esl
 
@@ -123,10 +123,10 @@ def running(
     prefix = find_freeswitch()
     if prefix is None:
         pytest.skip(why_no_freeswitch())
-    esl_port, sip_port, rtp = free_port(), free_port(), random.randrange(30_000, 60_000, 200)
+    esl_port, sip_port = free_port(), free_port()
     write_minimal(
         folder, site, sip_port=sip_port, esl_port=esl_port, password=PASSWORD,
-        rtp_ports=(rtp, rtp + 198),
+        rtp_ports=rtp_range(),
     )  # fmt: skip
     before(folder)
     with (

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
+_REPLY_S, _EVENT_S = 60.0, 60.0  # only what does not come at all is waited for so long
+
 
 class Refused(RuntimeError):
     """The switch said -ERR, or closed the link."""
@@ -17,7 +19,7 @@ class Refused(RuntimeError):
 class Esl:
     """One link. Events arrive as dicts; api() returns the body."""
 
-    def __init__(self, port: int, login: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, port: int, login: str, timeout_s: float = _REPLY_S) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self._buffer = b""
         self.events: list[dict[str, Any]] = []
@@ -75,11 +77,11 @@ class Esl:
             except TimeoutError:
                 return
             finally:
-                self._socket.settimeout(10)
+                self._socket.settimeout(_REPLY_S)
             self._keep(kind, body)
 
     def wait(
-        self, what: Callable[[dict[str, Any]], bool], timeout_s: float = 20.0
+        self, what: Callable[[dict[str, Any]], bool], timeout_s: float = _EVENT_S
     ) -> dict[str, Any]:
         """The first event (old ones included) that is wanted; AssertionError without one."""
         for event in self.listen(timeout_s):
@@ -88,7 +90,7 @@ class Esl:
         names = [e.get("Event-Name") for e in self.events]
         raise AssertionError(f"no such event in {timeout_s} s; there were {names}")
 
-    def wait_for(self, name: str, uuid: str = "", timeout_s: float = 20.0) -> dict[str, Any]:
+    def wait_for(self, name: str, uuid: str = "", timeout_s: float = _EVENT_S) -> dict[str, Any]:
         return self.wait(
             lambda e: e["Event-Name"] == name and (not uuid or e.get("Unique-ID") == uuid),
             timeout_s,

@@ -12,6 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from sipp_scenarios.sipp import udp_port_is_bound
 from tests.pocket_switch.pocket import free_port
 
 PCAPS = Path("/usr/share/sip-tester")  # where Debian's sip-tester keeps its recorded keys
@@ -132,7 +133,7 @@ class Callees:
 
     def stop(self) -> None:
         for process in self._processes:
-            with contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:  # else its number may be another's by now
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
 
@@ -154,10 +155,11 @@ class Callees:
 
     def _start_once(self, scenario: Path, errors: Path, echo: bool) -> int:
         """Its port; 0 when it ended at once, as it does when a port was taken meanwhile."""
-        port, media = free_port(socket.SOCK_DGRAM), _free_media_port()
+        port, control = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+        media = _free_media_port()
         command = [
             *("sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(port)),
-            *("-mp", str(media), "-nostdin", *(["-rtp_echo"] if echo else [])),
+            *("-mp", str(media), "-cp", str(control), "-nostdin", *(["-rtp_echo"] if echo else [])),
         ]
         process = subprocess.Popen(
             command,
@@ -168,7 +170,7 @@ class Callees:
             start_new_session=True,
         )
         self._processes.append(process)
-        return port if _stays_bound(port, process) else 0
+        return port if _comes_up(process, (port, control)) else 0
 
 
 def _free_media_port() -> int:
@@ -191,17 +193,12 @@ def why_no_sipp() -> str:
     return ""
 
 
-def _stays_bound(port: int, process: subprocess.Popen[bytes]) -> bool:
-    """SIPp takes its SIP port first and its media ports after it, so look again a little later."""
-    until = time.monotonic() + 10
+def _comes_up(process: subprocess.Popen[bytes], ports: tuple[int, int]) -> bool:
+    """With its first port, that for SIP, and its last one, for remote control."""
+    until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.3)
-                return process.poll() is None
+        if all(udp_port_is_bound(port) for port in ports):
+            return True
         time.sleep(0.05)
     return False
 

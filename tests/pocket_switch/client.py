@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 Event = dict[str, Any]
+_REPLY_S, _EVENT_S = 60.0, 60.0  # only what does not come at all is waited for so long
 
 
 class Client:
@@ -22,7 +23,7 @@ class Client:
         self.closed = threading.Event()
         self._news = threading.Condition()
         self._replies: queue.Queue[tuple[dict[str, str], str]] = queue.Queue()
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=_REPLY_S)
         self._socket.settimeout(None)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -57,7 +58,7 @@ class Client:
         assert reply["Job-UUID"] == leg
         return leg
 
-    def wait(self, what: Callable[[Event], bool], seconds: float = 20.0) -> Event:
+    def wait(self, what: Callable[[Event], bool], seconds: float = _EVENT_S) -> Event:
         """The first event that fits, of those that came or within the time."""
         until = time.monotonic() + seconds
         with self._news:
@@ -71,10 +72,10 @@ class Client:
                     raise AssertionError(f"it did not come; these did: {names}")
                 self._news.wait(left)
 
-    def wait_for(self, name: str, leg: str, seconds: float = 20.0) -> Event:
+    def wait_for(self, name: str, leg: str, seconds: float = _EVENT_S) -> Event:
         return self.wait(lambda e: e["Event-Name"] == name and e.get("Unique-ID") == leg, seconds)
 
-    def job(self, leg: str, seconds: float = 20.0) -> str:
+    def job(self, leg: str, seconds: float = _EVENT_S) -> str:
         def done(event: Event) -> bool:
             return bool(event["Event-Name"] == "BACKGROUND_JOB" and event["Job-UUID"] == leg)
 
@@ -85,7 +86,7 @@ class Client:
             return [e["Event-Name"] for e in self.events if e.get("Unique-ID") == leg]
 
     def _reply(self) -> tuple[dict[str, str], str]:
-        return self._replies.get(timeout=20)
+        return self._replies.get(timeout=_REPLY_S)
 
     def _read(self) -> None:
         file = self._socket.makefile("rb")

@@ -7,9 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+from duecall.shell.loopback_site import rtp_range
+from duecall.shell.process_start import wait_for_start
 from tests.pocket_switch.client import Client
 
 PASSWORD = "a-password-of-the-tests"
@@ -72,7 +73,7 @@ class Pocket:
         self._command = [
             *(sys.executable, "-m", "pocket_switch", "--esl-port", str(self.port)),
             *("--sip-port-base", str(free_port(socket.SOCK_DGRAM))),
-            *("--rtp-port-base", str(free_port(socket.SOCK_DGRAM) // 2 * 2 % 50_000 + 10_000)),
+            *("--rtp-port-base", str(rtp_range()[0])),
             *("--scripts", str(self.scripts), "--cdr", str(self.cdr), *options),
         ]
         self._process: subprocess.Popen[bytes] | None = None
@@ -84,24 +85,28 @@ class Pocket:
             self._process = subprocess.Popen(
                 self._command, env=environment, stderr=log, start_new_session=True
             )
-        until = time.monotonic() + 30
-        while time.monotonic() < until and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 0.2).close()
-                return self
-            except OSError:
-                time.sleep(0.05)
-        self.__exit__()
-        raise AssertionError("the pocket switch did not start:\n" + self.log.read_text())
+        try:
+            wait_for_start("the pocket switch", self._process, self._answers, self.log)
+        except RuntimeError:
+            self.__exit__()
+            raise
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+        except OSError:
+            return False
+        return True
 
     def __exit__(self, *exc: object) -> None:
         for client in self._clients:
             client.close()
-        if self._process is None:
+        if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(10)

@@ -134,7 +134,7 @@ def test_it_says_what_it_is(null_switch: Pocket) -> None:
     assert "pocket switch" in client.api("global_getvar switchname")
     assert "pocket switch" in client.api("status")
     assert "NOT FreeSWITCH" in null_switch.log.read_text()
-    beat = client.wait(lambda e: e["Event-Name"] == "HEARTBEAT", seconds=25)
+    beat = client.wait(lambda e: e["Event-Name"] == "HEARTBEAT", seconds=60)
     assert beat["Switch-Kind"] == "pocket"
     assert beat["Core-UUID"] == client.api("global_getvar core_uuid")
 

@@ -22,7 +22,7 @@ def _run(*arguments: str, password: str = PASSWORD) -> subprocess.CompletedProce
     if password:
         environment["DUECALL_ESL_PASSWORD"] = password
     command = [sys.executable, "-S", "-m", "pocket_switch", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
 
 
 def test_without_pjsua2_it_names_the_remedy() -> None:
@@ -80,5 +80,5 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         client.wait_for("CHANNEL_PARK", client.originate("null/1", "&park()"))
         (worker,) = psutil.Process(switch.pid).children()
         os.kill(switch.pid, signal.SIGKILL)
-        worker.wait(10)
+        worker.wait(60)
         assert not worker.is_running()

@@ -12,6 +12,7 @@ import gevent
 
 from duecall.core.campaign import Campaign
 from duecall.core.site import Site
+from duecall.shell.daemon_start import begin
 from duecall.shell.service import Service
 from duecall.shell.store import Store
 from duecall.shell.vault import Vault
@@ -71,7 +72,7 @@ class Daemon:
         """vault: with one, it keeps a journal."""
         self.service = Service(
             self.site,
-            open_store=self.store,
+            begun=begin(self.store),
             password="x",
             daemon_id="test",
             root=self.folder,

@@ -452,6 +452,16 @@ TEMPLATES = {
         "message: Chào.\nmessage_by_bucket: {4: 'Chào {{ ^nmae }}'}",
         "nothing gives the variable nmae",
     ),
+    "emoji in the text": ("message: Xin chào ^🙂 quý khách.", "the sign 🙂 in the text"),
+    "sign in a key's words": (
+        "message: Chào.\nkeys:\n  1: {do: hang_up, say: Số ^№ này.}",
+        "the sign № in the text",
+    ),
+    "nothing to say": ("message: ^'…, !'", "nothing in this text can be spoken"),
+    "only a comment": (
+        "message: Chào.\ngoodbye: ^'{# later #}'",
+        "nothing in this text can be spoken",
+    ),
     "number in the text": ("message: 'Gọi ^1900 1234.'", "the number 1900 1234 in the text"),
     "sum in the text": ("message: |\n  Nợ ^1.500.000 đồng", "the number 1.500.000 in the text"),
 }
@@ -653,6 +663,11 @@ OWN_HOURS = "id: own.hours, days: all, spans: "
         ),
         ("  days: ^{off: [2026-12-24]}", "rules.days.source: is missing"),
         ("  days: {off: [^24.12.2026], source: us}", "'24.12.2026' is not a day"),
+        (
+            "  days: {working: ^[2027-01-03], source: us}",
+            "rules.days.working: working days open hours that the rules had shut, and nobody "
+            "approved this; allowed: approved_by",
+        ),
         (
             "  pack: ^none",
             "rules.pack: 'none' in place of the law of VN, and no reason; "

@@ -18,8 +18,9 @@ from duecall.core import commands as c
 from duecall.core.outcome import Outcome
 from duecall.core.rule_choice import rules_of
 from duecall.shell import evidence
+from duecall.shell.column_values import to_us
 from duecall.shell.evidence import Evidence, EvidenceWriter
-from duecall.shell.models import to_us
+from duecall.shell.ledger import entry_text
 from duecall.shell.person_export import PersonExport, note
 from duecall.shell.recording_hashes import write_sums
 from duecall.shell.recording_index import look_at
@@ -115,8 +116,9 @@ def test_each_entry_can_be_verified_with_the_key_alone(world: World) -> None:
     assert len(lines) >= 4
     for line in lines:
         one = json.loads(line)
+        tie = hmac.new(key, b"ledger tie\0" + one["prev"].encode(), hashlib.sha256).hexdigest()
         text = "\n".join(
-            (one["prev"], one["chain"], str(one["seq"]), str(one["at"]), one["kind"],
+            (tie, one["chain"], str(one["seq"]), str(one["at"]), one["kind"],
              str(one["target_id"]), one["attempt_id"], one["body"])
         )  # fmt: skip
         digest = hmac.new(key, b"ledger\0" + text.encode(), hashlib.sha256).hexdigest()
@@ -208,6 +210,60 @@ def test_an_entry_whose_predecessor_is_gone_is_told(world: World) -> None:
     with parts.database.writing():
         parts.database.run("DELETE FROM ledger WHERE kind = 'call'")
     assert len(made(world, "HD-1").problems) == 1
+
+
+def test_an_attempt_that_nobody_decided_is_told(world: World) -> None:
+    """All of the ledger is in order, and tells nothing of it."""
+    attempt_id = world.call("HD-1")
+    parts = world.store.parts
+    with parts.database.writing():
+        parts.database.run("DELETE FROM promise")
+        parts.database.run("UPDATE attempt SET id = 'forged' WHERE id = ?", (attempt_id,))
+    (problem,) = made(world, "HD-1").problems
+    assert problem == "attempt forged: the ledger has no decision to make this call"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("attempt SET outcome = 'busy'", "outcome is busy, the ledger has promised"),
+        ("attempt SET saved_at = saved_at + 1", "saved_at is "),
+        ("attempt SET settled_at = settled_at + 1", "settled_at is "),
+        ("attempt SET sent_at = 7", "sent_at is 7, the ledger has "),
+        ("attempt SET heard_ms = heard_ms + 1", "heard_ms is "),
+        ("attempt SET number = 2", "try is 2, the ledger has 1"),
+        (
+            "attempt SET settled_at = NULL, outcome = NULL",
+            "it has not ended, the ledger has promised",
+        ),
+        ("attempt SET keys = '[]'", "keys, answers or the promised day are others"),
+        ('attempt SET answers = \'{"a": "b"}\'', "keys, answers or the promised day are others"),
+        ("promise SET due = '2026-12-31'", "keys, answers or the promised day are others"),
+    ],
+)
+def test_an_attempt_that_was_changed_is_told(world: World, change: str, told: str) -> None:
+    attempt_id = world.call("HD-1")
+    assert made(world, "HD-1", name="before").problems == []
+    parts = world.store.parts
+    with parts.database.writing():
+        parts.database.run(f"UPDATE {change}")
+    (problem,) = made(world, "HD-1").problems
+    assert problem.startswith(f"attempt {attempt_id} is NOT what the ledger says: ")
+    assert told in problem
+
+
+def test_entries_of_before_there_were_ties_are_verified(world: World) -> None:
+    """Each carries on from the hash of the one before it."""
+    world.call("HD-1")
+    parts = world.store.parts
+    sql = "SELECT seq, at, kind, target_id, attempt_id, body FROM ledger WHERE chain = 'main'"
+    before = ""
+    with parts.database.writing():
+        for seq, *facts in parts.database.run(f"{sql} ORDER BY seq").fetchall():
+            before = parts.vault.ledger_hash(entry_text(before, "main", seq, *facts))
+            change = "UPDATE ledger SET hash = ? WHERE chain = 'main' AND seq = ?"
+            parts.database.run(change, (before, seq))
+    assert made(world, "HD-1").problems == []
 
 
 # ---- for people

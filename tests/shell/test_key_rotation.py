@@ -19,10 +19,10 @@ import pytest
 from duecall.core.attempt import Stage
 from duecall.core.outcome import Outcome
 from duecall.shell import key_file
+from duecall.shell.column_values import to_us
 from duecall.shell.journal_file import SNAPSHOT, SegmentWriter, keys_of_segments
 from duecall.shell.key_rotation import KeyRotation, Rotated, RotationError
 from duecall.shell.life import Life
-from duecall.shell.models import to_us
 from duecall.shell.store import Store, StoreError
 from duecall.shell.vault import KEY_VARIABLE, Vault, VaultError, key_text, new_key, parse_key
 from tests.shell.store_world import (

@@ -86,13 +86,18 @@ def test_the_hashes_by_hand(tmp_path: Path) -> None:
     store.apply([save(target) for target in store.due_targets(NAME, NOON, 2)])
     text = (tmp_path / "duecall.key").read_text().strip()
     key = base64.urlsafe_b64decode(text.split(".")[1])
-    link = ""
+
+    def tie_of(known: str) -> str:
+        return hmac.new(key, b"ledger tie\x00" + known.encode(), hashlib.sha256).hexdigest()
+
+    tie = tie_of("")
     for seq, at, kind, target, made, body, stored in entries(store):
-        told = "\n".join((link, "main", str(seq), str(at), kind, str(target), made, body))
-        link = hmac.new(key, b"ledger\x00" + told.encode(), hashlib.sha256).hexdigest()
-        assert stored == link
+        told = "\n".join((tie, "main", str(seq), str(at), kind, str(target), made, body))
+        digest = hmac.new(key, b"ledger\x00" + told.encode(), hashlib.sha256).hexdigest()
+        assert stored == digest
+        tie = tie_of(stored)
     newest = store.parts.database.run("SELECT name, seq, hash FROM chain").fetchall()
-    assert ("main", 2, link) in [tuple(one) for one in newest]
+    assert ("main", 2, tie) in [tuple(one) for one in newest]
 
 
 def test_who_waits_for_morning_is_told_once(tmp_path: Path) -> None:
@@ -147,11 +152,12 @@ def test_two_commands_at_once_do_not_break_the_chain(tmp_path: Path) -> None:
     found = [entry for entry in entries(stores[0], CLI) if entry[2] == "stop"]
     assert len(found) == 20
     assert len({entry[0] for entry in entries(stores[0], CLI)}) == len(entries(stores[0], CLI))
-    vault, link = Vault.load(tmp_path / "duecall.key", {}), ""
+    vault = Vault.load(tmp_path / "duecall.key", {})
+    tie = vault.ledger_tie("")
     for seq, at, kind, target, made, body, stored in entries(stores[0], CLI):
-        told = (link, CLI, str(seq), str(at), kind, str(target), made, body)
-        link = vault.ledger_hash("\n".join(told))
-        assert stored == link
+        told = (tie, CLI, str(seq), str(at), kind, str(target), made, body)
+        assert stored == vault.ledger_hash("\n".join(told))
+        tie = vault.ledger_tie(stored)
 
 
 def test_an_entry_outside_a_transaction_is_a_mistake(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from duecall.core.campaign import Campaign
+from duecall.core.campaign import Campaign, Say
 from duecall.core.site import Folders, Site
 from duecall.core.voice import Voice
 from duecall.shell.call_files import CallFiles
@@ -69,6 +69,30 @@ def test_a_whole_sentence_goes_too(tmp_path: Path) -> None:
     assert personal_files(tmp_path)
     PersonalSounds(chosen, [whole]).erase([(one.contact, one.account)])
     assert not personal_files(tmp_path)
+
+
+def test_what_was_said_on_another_day_or_by_another_message_goes_by_the_name(
+    tmp_path: Path,
+) -> None:
+    chosen = site_of(tmp_path)
+    one, other = person_row(1, "Nguyễn Văn An"), person_row(2, "Trần Thị Bình")
+    texts = [
+        "Thưa {{ name | titled(title) }}, quý khách chậm {{ dpd }}, nợ {{ balance }}.",
+        "Chào {{ name | titled('ông') }}.",
+    ]
+    for whole in (True, False):
+        for text in texts:
+            said = spoken(voice={"engine": "espeak", "whole_sentences": whole}).model_copy(
+                update={"message": (Say(text=text),)}
+            )
+            earlier = replace(one.account, due_date=one.account.due_date - timedelta(days=3))
+            speak(chosen, said, Row(one.contact, earlier))
+            kept = speak(chosen, said, other)
+    assert len(personal_files(tmp_path)) == 8
+    now = spoken(voice={"engine": "espeak", "whole_sentences": True})  # all the texts are others
+    assert PersonalSounds(chosen, [now]).erase([(one.contact, one.account)]) == 4
+    assert len(personal_files(tmp_path)) == 4
+    assert kept <= {str(path) for path in personal_files(tmp_path)}
 
 
 @pytest.mark.usefixtures("database")

@@ -16,7 +16,7 @@ import soundfile
 from duecall.core.attempt import recording_name
 from duecall.core.outcome import Outcome
 from duecall.shell import recording_hashes, recording_search
-from duecall.shell.models import to_us
+from duecall.shell.column_values import to_us
 from duecall.shell.recording_checking import check_files
 from duecall.shell.recording_hashes import write_sums
 from duecall.shell.recording_index import index, late_ones, look_at, read_sides

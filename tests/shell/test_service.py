@@ -14,7 +14,8 @@ from duecall.core.attempt import Stage
 from duecall.core.outcome import Ending, Outcome
 from duecall.shell import service as service_module
 from duecall.shell.clock import now
-from duecall.shell.service import Service, own_daemon_id
+from duecall.shell.life import own_daemon_id
+from duecall.shell.loaded_targets import LoadedTargets
 from fs_scripts.contract import Brief
 from tests.shell import store_world as build
 from tests.shell.service_world import Daemon, campaign, until
@@ -160,15 +161,15 @@ def test_targets_loaded_while_it_ends_are_given_back(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon.fill(build.rows(30), message=QUICK)
-    prepare = Service._prepare
+    prepare = LoadedTargets.prepare
     late: list[Any] = []
 
-    def slow(self: Service, load: Any) -> None:
+    def slow(self: LoadedTargets, load: Any) -> None:
         late.append(load)
-        until(lambda: self.stopping)
+        until(lambda: daemon.service.stopping)
         prepare(self, load)
 
-    monkeypatch.setattr(Service, "_prepare", slow)
+    monkeypatch.setattr(LoadedTargets, "prepare", slow)
     daemon.start()
     until(lambda: late)
     daemon.stop()

@@ -106,6 +106,23 @@ def test_a_lost_sound_has_its_contact_prepared_anew(desk: Desk) -> None:
     assert not desk.events
 
 
+def test_a_lost_sound_is_noticed_before_more_than_a_second_of_calls_went_without_it(
+    desk: Desk,
+) -> None:
+    running = gevent.spawn(desk.keeper.run)
+    gevent.sleep(1.5)
+    assert not desk.events
+    times = [path.stat().st_mtime_ns for path in desk.paths[:5]]
+    desk.paths[2].unlink()
+    gevent.sleep(1.5)
+    assert desk.events
+    assert all(isinstance(event, e.TargetsChanged) for event in desk.events)
+    del times[2]
+    there = [*desk.paths[:2], *desk.paths[3:5]]
+    assert [path.stat().st_mtime_ns for path in there] == times
+    running.kill()
+
+
 def test_what_was_touched_of_late_is_left_alone(desk: Desk) -> None:
     desk.keeper.keep()
     before = [path.stat().st_mtime_ns for path in desk.paths[:5]]

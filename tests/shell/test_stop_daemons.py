@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from duecall.shell.clock import now
-from duecall.shell.models import to_us
+from duecall.shell.column_values import to_us
 from duecall.shell.stop_list import Named, What
 from duecall.shell.store import Store
 from tests.shell import store_world as build

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from duecall.shell.models import to_us
+from duecall.shell.column_values import to_us
 from duecall.shell.stop_files import (
     Defaults,
     Fault,

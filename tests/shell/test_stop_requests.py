@@ -71,6 +71,7 @@ def test_the_callee_of_a_call_is_stopped_by_the_attempts_id(daemon: Daemon) -> N
         ({"number": "0901234567"}, "country"),
         ({"number": "+84901234567", "source": ""}, "who says so"),
         ({"number": "+84901234567", "until": "soon"}, "no day and no time"),
+        ({"number": "+84901234567", "until": "2025-12-31"}, "until 2025-12-31 is over already"),
         ({"number": "+84901234567", "campain": "x"}, "unknown 'campain'"),
         ({"number": "+84901234567", "campaign": "other"}, "other"),
         ({"contract": "none"}, "contract"),

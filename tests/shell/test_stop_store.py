@@ -17,10 +17,11 @@ from duecall.core.gate_types import EMPTY, Conduct, ProposedCall, Snapshot, Stop
 from duecall.core.outcome import Outcome
 from duecall.core.verdict import Denied
 from duecall.shell import attempt_store as reasons
+from duecall.shell.column_values import to_us
 from duecall.shell.migrations import V1, V2, VERSION_TABLE
-from duecall.shell.models import to_us
 from duecall.shell.stop_list import Named, StopError, What
-from duecall.shell.stop_store import NUMBER_STOPPED, StopKeys, prefixes_of, scope_of
+from duecall.shell.stop_store import NUMBER_STOPPED, StopKeys, prefixes_of
+from duecall.shell.stop_types import scope_of
 from duecall.shell.store import Store, TargetRow
 from duecall.shell.vault import Vault
 from fs_scripts.contract import Brief

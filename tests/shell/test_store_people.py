@@ -17,7 +17,7 @@ from duecall.core.outcome import Outcome
 from duecall.core.verdict import Denied
 from duecall.shell.contact_json import contact_data, contact_of, contact_text
 from duecall.shell.import_contacts import ImportCounts
-from duecall.shell.stop_store import NewStop
+from duecall.shell.stop_types import NewStop
 from duecall.shell.store import Store
 from duecall.shell.target_store import TargetRow
 from fs_scripts.contract import Brief

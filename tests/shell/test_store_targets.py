@@ -13,7 +13,7 @@ from duecall.core.attempt import Attempt
 from duecall.core.commands import Command, DeferTarget, FinishCampaign, ReleaseTargets
 from duecall.core.outcome import Outcome
 from duecall.shell import target_store
-from duecall.shell.models import CampaignState, TargetState
+from duecall.shell.column_values import CampaignState, TargetState
 from duecall.shell.store import Store, StoreError
 from duecall.shell.target_store import TargetRow
 from fs_scripts.contract import Brief

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -327,7 +329,8 @@ def test_zz_another_switch_is_noticed(ear: Ear, on: Stage) -> None:
     """Last: it takes the switch down. Calls that went with it leave no record."""
     attempt = ear.call(SILENT, ring_s=60)
     ear.wait(e.CallRang, attempt)
-    on.site._switch.process.kill()  # type: ignore[union-attr]
+    assert on.site.switch_process is not None
+    os.killpg(on.site.switch_process.pid, signal.SIGKILL)  # all of it, as a power cut would
     ear.wait(e.SwitchDown)
     on.site.stop_switch()
     on.site.start_switch()

@@ -10,15 +10,26 @@ from pathlib import Path
 
 import pytest
 
+from duecall.core.campaign import Campaign
 from duecall.core.contact import dpd_bucket
+from duecall.core.contact_row import ParsedRow, RowFault
 from duecall.core.rule_check import refused_to_all
 from duecall.core.rule_choice import rules_of
 from duecall.shell import template_library as library
 from duecall.shell.config_references import columns_used
+from duecall.shell.contacts_csv import read_contacts
 from duecall.shell.preparer import Preparer
 from duecall.shell.prover import Prover
 from duecall.speech.template import MessageTemplate
-from tests.shell.template_readings import FOLDER, SITE, TODAY, readings, rows_of, written
+from tests.shell.template_readings import (
+    FOLDER,
+    SITE,
+    TODAY,
+    readings,
+    rows_of,
+    sayings_of,
+    written,
+)
 
 NAMES = library.names()
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)  # a Tuesday on which the packs are good
@@ -129,6 +140,59 @@ def test_nothing_private_is_said_before_the_key_that_says_who_listens(
         assert (mine.do, mine.value) == ("answer", "right_person")
         assert "{{ balance }}" in "".join(piece.text or "" for piece in mine.say)
         assert campaign.keys["2"].do == "hang_up"
+
+
+def reworded(name: str, folder: Path, **cells: str) -> tuple[Campaign, list[ParsedRow | RowFault]]:
+    """The script with one row of its sample, some of whose cells are others; and the row read."""
+    campaign = written(name, folder)
+    file = Path(campaign.contacts)
+    row = next(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))) | cells
+    with file.open("w", encoding="utf-8", newline="") as out:
+        rows = csv.DictWriter(out, row)
+        rows.writeheader()
+        rows.writerow(row)
+    needed = columns_used(campaign)
+    return campaign, list(read_contacts(file, campaign, today=TODAY, needed=needed))
+
+
+MOVED = {  # came in, went out
+    "vi": ("được cộng", "bị trừ"), "ru": ("Зачислено", "Списано"), "zh": ("转入", "支出"),
+    "en": ("came into", "went out of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", library.LANGUAGES)
+@pytest.mark.parametrize(
+    ("credited", "debited", "told"),
+    [("500", "", "in"), ("500", "0", "in"), ("", "500", "out"), ("0", "500", "out"),
+     ("7", "500", "in out"), ("", "", None), ("0", "", None)],
+)  # fmt: skip
+def test_money_that_went_out_is_never_said_to_have_come_in(
+    language: str, credited: str, debited: str, told: str | None, tmp_path: Path
+) -> None:
+    """Many exports write 0 into the column that is not meant."""
+    campaign, (row,) = reworded(
+        f"balance-change-{language}", tmp_path, credited=credited, debited=debited
+    )
+    assert isinstance(row, ParsedRow)
+    if told is None:
+        assert Prover(Preparer(SITE), campaign, TODAY).fault(row.contact, row.account)
+        return
+    words = dict(sayings_of(campaign, row))["key 1"]
+    came, went = MOVED[language]
+    assert (came in words, went in words) == ("in" in told.split(), "out" in told.split())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_is_told_of_a_debt_of_nothing_or_of_a_day_gone_by(name: str, tmp_path: Path) -> None:
+    use, _ = library.parts_of(name)
+    campaign, (row,) = reworded(name, tmp_path, balance="0")
+    assert isinstance(row, ParsedRow)
+    if use.purpose == "collection":
+        assert not Prover(Preparer(SITE), campaign, TODAY).will_be_called(row.account)
+    if use.name in ("otp", "order", "appointment"):
+        assert campaign.selection.dpd is not None
+        assert [campaign.selection.dpd.holds(days) for days in (-1, 0, 1)] == [True, True, False]
 
 
 def test_a_code_is_said_twice_digit_by_digit(tmp_path: Path) -> None:

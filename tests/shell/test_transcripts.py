@@ -13,7 +13,7 @@ import pytest
 
 from duecall.core.campaign import Language
 from duecall.shell import transcripts as transcripts_module
-from duecall.shell.models import to_us
+from duecall.shell.column_values import to_us
 from duecall.shell.person_export import PersonExport
 from duecall.shell.recording_search import RecordingSearch, Wanted
 from duecall.shell.transcribing import Done, Transcribing

@@ -17,7 +17,7 @@ from duecall.core.outcome import Outcome
 from duecall.core.proposal import keys_of
 from duecall.core.rule_choice import rules_of
 from duecall.core.verdict import Denied
-from duecall.shell.models import TargetState
+from duecall.shell.column_values import TargetState
 from tests.cli.explained import RING_S, Bank, person, settings
 
 NOON = datetime(2026, 11, 23, 5, 0, tzinfo=timezone.utc)  # in Hanoi

@@ -64,7 +64,16 @@ def test_soft_beginnings_are_kept():
     assert audio.trim(sound).size / 8 >= 400
 
 
-@pytest.mark.parametrize("nothing", [quiet(500), quiet(0), tone(500, 1e-5)])
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        quiet(500),
+        quiet(0),
+        tone(500, 1e-5),
+        tone(6),
+        np.concatenate((quiet(400), tone(5), quiet(400))),
+    ],
+)
 def test_nothing_to_hear_is_said(nothing):
     with pytest.raises(audio.SilentSound):
         audio.telephone(nothing, 8000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -200,6 +201,19 @@ def test_a_damaged_salt_is_reported(cache):
     (cache.root / ".salt").write_bytes(b"short")
     with pytest.raises(CacheError, match="is damaged; delete it"):
         cache.key({}, personal=True)
+
+
+def test_a_cache_that_was_deleted_under_a_daemon_is_made_anew_and_forgets_names(cache):
+    """All of it may be deleted at any time; names spoken after it are found by `forget`."""
+    parts = {"text": "Nguyễn Văn An"}
+    old = cache.key(parts, personal=True)
+    for _ in range(2):
+        shutil.rmtree(cache.root)
+        key = cache.key(parts, personal=True)
+        assert key != old
+        cache.obtain("espeak-vi/personal", key, Maker())
+        assert WavCache(cache.root).forget([parts["text"]]) == 1
+        assert not cache.holds("espeak-vi/personal", key)
 
 
 def test_purge_takes_the_personal_files_only(cache):

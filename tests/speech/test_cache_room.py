@@ -169,6 +169,16 @@ def test_a_lost_index_comes_back_from_the_files(cache):
     assert WavCache(cache.root).index.sums() == before
 
 
+def test_a_running_daemon_goes_on_in_the_index_that_is_there_now(cache):
+    """Its own one was deleted: what it notes there nobody would ever see."""
+    put(cache, 1)
+    for end in ("", "-wal", "-shm"):
+        Path(f"{cache.root}/index.db{end}").unlink(missing_ok=True)
+    assert WavCache(cache.root).index.total_bytes() == 100_044
+    put(cache, 2)
+    assert WavCache(cache.root).index.total_bytes() == 2 * 100_044
+
+
 @pytest.mark.parametrize("damage", [b"", b"no database at all, but long enough to be read" * 100])
 def test_a_damaged_index_comes_back_from_the_files(cache, damage):
     put(cache, 1)

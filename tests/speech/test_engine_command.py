@@ -90,6 +90,11 @@ def test_our_secrets_are_not_in_its_environment(tmp_path, monkeypatch):
             "w.writeframes(b'\\0\\0' * 8000)",
             "made silence",
         ),
+        (
+            "import wave; w = wave.open(out, 'wb'); w.setparams((1, 2, 8000, 0, 'NONE', ''));"
+            "w.writeframes(b'\\0\\x40' * 80)",
+            "made 10 ms of sound",
+        ),
     ],
 )
 def test_what_is_no_speech_is_named(body, said):

@@ -13,10 +13,14 @@ import time
 import numpy as np
 import psutil
 import pytest
+import soundfile
 
 from duecall.speech.engines import worker
 from duecall.speech.engines.worker import WorkerEngine
 from duecall.speech.faults import EngineError, EngineMissing
+from duecall.speech.prompts import PromptBook, TextPart
+from duecall.speech.template import MessageTemplate
+from duecall.speech.values import Name
 
 # A voice of its own: as many samples as the text has characters, each of them 0.25.
 VOICE = """
@@ -222,6 +226,133 @@ def test_a_sound_with_a_wrong_rate_or_length_is_rubbish(made, tmp_path):
 def test_a_program_that_is_not_there_is_named(made):
     with pytest.raises(EngineMissing, match="cannot be started: No such file"):
         made(["/nowhere/engine"]).synthesize("a")
+
+
+def versioned(tmp_path):
+    """A child of the version that a file says when it loads; it makes longer sounds by it."""
+    model = tmp_path / "model"
+    model.write_text("1")
+    program = tmp_path / "versioned.py"
+    program.write_text(VERSIONED % str(model), encoding="utf-8")
+    return [sys.executable, str(program)], model
+
+
+VERSIONED = """
+from duecall.speech.engines.child import Loaded, serve
+
+def load(settings):
+    import numpy
+    version = open(%r).read()
+    sound = numpy.tile([0.25, -0.25], 1000 * int(version))
+    return Loaded(version, 8_000, lambda text: sound)
+
+serve(load)
+"""
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+
+
+def test_one_that_is_started_anew_with_another_model_says_another_version(made, tmp_path):
+    line, model = versioned(tmp_path)
+    engine = made(line)
+    assert engine.synthesize("a")[0].size == 2000
+    assert engine.version() == "1"
+    model.write_text("2")
+    assert engine.version() == "1", "the one that runs still speaks as before"
+    kill(process_of(engine))
+    assert engine.synthesize("a")[0].size == 4000
+    assert engine.version() == "2"
+
+
+def test_a_version_that_is_told_without_a_process_is_told_anew_with_each_one(made, tmp_path):
+    line, model = versioned(tmp_path)
+    engine = made(line, version=lambda: f"file-{model.read_text()}")
+    assert engine.version() == "file-1"
+    model.write_text("2")
+    engine.synthesize("a")
+    assert engine.version() == "file-2"
+    model.write_text("3")
+    engine.synthesize("a")
+    assert engine.version() == "file-2", "the one that runs still speaks as before"
+    kill(process_of(engine))
+    engine.synthesize("a")
+    assert engine.version() == "file-3"
+
+
+def test_of_several_processes_none_goes_on_with_the_version_of_before(made, tmp_path):
+    line, model = versioned(tmp_path)
+    engine = made(line, processes=2)
+    engine._open_places()
+    first, second = engine._places
+    for place in engine._places:
+        engine._asked(place, lambda child: None)
+    old = second.child._process
+    model.write_text("2")
+    kill(first.child._process)
+    engine._asked(first, lambda child: None)
+    assert engine.version() == "2" and old.poll() is None
+    for _ in engine._places:
+        assert engine.synthesize("a")[0].size == 4000
+    assert engine._asked(second, lambda child: child._process.pid) != old.pid
+    assert old.poll() is not None
+
+
+def test_the_sounds_of_two_versions_are_never_taken_for_each_other(made, tmp_path):
+    line, model = versioned(tmp_path)
+    engine = made(line)
+    book = PromptBook(tmp_path / "cache", "en", engine=engine)
+    old = book.get("long ago")
+    assert 200 <= old.ms < 300
+    model.write_text("2")
+    kill(process_of(engine))
+    # It is started anew in the middle: asked by the key of the old one, it speaks as the new one.
+    new = book.get("just now")
+    assert 450 <= new.ms < 550
+    assert book.get("long ago").ms == new.ms, "also what was spoken before"
+    # And each is found by its own version alone.
+    model.write_text("1")
+    before = PromptBook(tmp_path / "cache", "en", engine=made(line))
+    assert before.get("long ago") == old
+    assert before.get("just now").ms == old.ms
+    model.write_text("2")
+    now = PromptBook(tmp_path / "cache", "en", engine=made(line))
+    assert (now.get("just now"), now.get("long ago").ms) == (new, new.ms)
+
+
+def test_a_message_is_of_one_version_from_its_first_sound_to_its_last(made, tmp_path):
+    line, model = versioned(tmp_path)
+    engine = made(line)
+    book = PromptBook(tmp_path / "cache", "en", engine=engine)
+    parts = (TextPart(MessageTemplate("Good morning {{ name }}.", "en")),)
+
+    def lengths(name):
+        paths = book.render(parts, {"name": Name(name)}).paths
+        sizes = [soundfile.info(path).frames for path in paths if "/silence/" not in path]
+        assert len(sizes) == 2
+        return sizes
+
+    first = lengths("Ann")
+    model.write_text("2")
+    kill(process_of(engine))
+    second = lengths("Bea")  # the words before the name were spoken by the old one
+    assert all(later > 1.4 * earlier for earlier, later in zip(first, second, strict=True))
+
+
+def test_no_library_of_a_child_may_use_the_network(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("DUECALL_KEY", "secret")
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "ORT_DISABLE_TELEMETRY", "DUECALL_KEY")
+    body = f"""
+        import os
+        from duecall.speech.engines import frames
+        told = ",".join(os.environ.get(name, "-") for name in {names})
+        os.write(1, frames.packed({{"ready": True, "version": told, "rate_hz": 8000}}))
+        os.read(0, 1)
+    """
+    assert made(raw_child(tmp_path, body)).version() == "1,1,1,-"
 
 
 def test_several_threads_get_each_their_own_sound(made, tmp_path):

@@ -228,6 +228,25 @@ def test_recordings_are_converted_and_mixed_with_speech(tmp_path):
     assert book.render((SoundPart(copy),), {}).paths != manifest.paths[:1]
 
 
+def cut_in_half(path):
+    """As a copy that broke off: its head still tells of the whole."""
+    write_tone(path, seconds=2.0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_a_wav_that_a_program_wrote_to_a_pipe_is_whole(tmp_path):
+    """It could not know how long it would become."""
+    path = tmp_path / "piped.wav"
+    write_tone(path, seconds=1.0)
+    data = path.read_bytes()
+    at = data.index(b"data") + 4
+    for told in (0x7FFF_F024, 0xFFFF_FFFF):
+        size = told.to_bytes(4, "little")
+        path.write_bytes(data[:4] + size + data[8:at] + size + data[at + 4 :])
+        manifest = PromptBook(tmp_path / "c", "vi").render((SoundPart(path),), {})
+        assert 900 < manifest.ms < 1100
+
+
 @pytest.mark.parametrize("channel", [0, 1])
 def test_a_recording_on_one_channel_is_heard(tmp_path, channel):
     samples = np.zeros((8000, 2))
@@ -246,6 +265,7 @@ def test_a_recording_on_one_channel_is_heard(tmp_path, channel):
         (lambda path: path.write_bytes(b"MThd not a sound"), "no sound file that can be read"),
         (lambda path: path.write_bytes(b""), "no sound file that can be read"),
         (lambda path: write_tone(path, seconds=0.05), "shorter than 100 ms"),
+        (lambda path: cut_in_half(path), "cut off, "),
         (lambda path: write_tone(path, amplitude=0.0), "silence only"),
         (lambda path: write_tone(path, seconds=301, rate_hz=8000, channels=1), "at most 300 s"),
     ],

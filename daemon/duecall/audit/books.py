@@ -121,6 +121,9 @@ def _of_end(one: Attempt, ended: Ended) -> Iterator[Violation]:
     )
     if row != was:
         yield _differing(ended, "ended", END_FACTS, row, was)
+    if one.said and ended.said and one.said != ended.said:
+        text = "action, keys, answers or the promised day are not those of its `ended` entry"
+        yield _of(ended, "said", text)
 
 
 def _differing(

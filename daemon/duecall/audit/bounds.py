@@ -57,10 +57,10 @@ class Bounds:
         if those.stop - those.start < share * live:
             return ""
         # By the clocks it was too many. Clocks may have been put back: the chain tells.
-        lost = sum(_known(one, made) for one in dropped.calls[those])
+        lost = sum(_known(one, made) is not False for one in dropped.calls[those])
         since = slice(answered.start, None)
         live = sum(
-            at <= made.moment_us or _before(one, made)
+            at <= made.moment_us or _known(one, made) is True
             for at, one in zip(everyone.times[since], everyone.calls[since], strict=True)
         )
         if lost == 0 or lost < share * live:
@@ -75,16 +75,12 @@ class Bounds:
         return found
 
 
-def _known(ended: Made, made: Made) -> bool:
-    """Whether this end can have been known when the call was decided on."""
-    if ended.end_chain and ended.end_chain == made.chain:
-        return ended.end_seq < made.seq
-    return True
-
-
-def _before(ended: Made, made: Made) -> bool:
-    """Whether this end was surely known when the call was decided on, whatever clocks showed."""
-    return bool(ended.end_chain) and ended.end_chain == made.chain and ended.end_seq < made.seq
+def _known(ended: Made, made: Made) -> bool | None:
+    """Whether this end was known when the call was decided on, whatever clocks showed; None: they
+    stand in two chains, and only clocks tell."""
+    if not ended.end_chain or ended.end_chain != made.chain:
+        return None
+    return ended.end_seq < made.seq
 
 
 def _first_day(window: Window, today: int, week_start: int) -> int:

@@ -38,6 +38,7 @@ class Attempt(NamedTuple):
     events: int  # as the row says: bits of events.py
     channels: int
     phone: str = ""  # E.164, for prefix stops; empty: these are not judged
+    said: str = ""  # keyed hash of action, keys, answers and promised day; empty: not compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Ended(NamedTuple):
     answered: bool
     heard_ms: int
     sent_us: int | None = NOT_TOLD
+    said: str = ""  # empty where the entry says nothing of it
 
 
 class Entry(NamedTuple):
@@ -187,6 +189,7 @@ class Log:
                     bool(body["answered"]),
                     int(body["heard_ms"]),
                     body.get("sent", NOT_TOLD),
+                    _same(body.get("said", "")),
                 )
             )
         else:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,12 +27,13 @@ _NEVER = 1 << 62
 
 ATTEMPTS = """SELECT x.id, x.target_id, k.name, x.phone_hash, x.contact_key, x.account_id,
     x.number, x.saved_at, x.sent_at, x.rang_at, x.answered_at, x.bridged_at, x.settled_at,
-    x.outcome, x.cause, x.heard_ms, x.events, x.channels, x.sealed
-    FROM attempt x JOIN campaign k ON k.id = x.campaign_id WHERE x.lender_id = ?"""
+    x.outcome, x.cause, x.heard_ms, x.events, x.channels, x.sealed, x.action, x.keys, x.answers,
+    coalesce(p.due, 'none') FROM attempt x JOIN campaign k ON k.id = x.campaign_id
+    LEFT JOIN promise p ON p.attempt_id = x.id WHERE x.lender_id = ?"""
 LEDGER = """SELECT chain, seq, at, kind, target_id, attempt_id, body, hash FROM ledger
     WHERE lender_id = ? ORDER BY chain, seq"""
-STOPS = """SELECT s.key_kind, s.key, k.name, s.kind, s.at, s.expires_at, s.source FROM stop s
-    LEFT JOIN campaign k ON k.id = s.campaign_id WHERE s.lender_id = ?"""
+STOPS = """SELECT s.key_kind, s.key, s.campaign_id, k.name, s.kind, s.at, s.expires_at, s.source
+    FROM stop s LEFT JOIN campaign k ON k.id = s.campaign_id WHERE s.lender_id = ?"""
 
 
 class Key(NamedTuple):
@@ -83,11 +85,13 @@ def read(
         "SELECT digest, text FROM document WHERE lender_id = ?", (lender_id,)
     ):
         log.documents[digest] = text
-    for key_kind, stopped, campaign, *rest in source.rows(STOPS, (lender_id,)):
-        log.stops.append(Stop(key_kind, stopped, campaign or "", *rest))
+    for key_kind, stopped, campaign_id, name, *rest in source.rows(STOPS, (lender_id,)):
+        # Of a campaign that is not there it stops nobody.
+        campaign = name or (f"campaign {campaign_id}, which is not there" if campaign_id else "")
+        log.stops.append(Stop(key_kind, stopped, campaign, *rest))
     prefixes = any(one.key_kind == "prefix" for one in log.stops)
     seals = _Seals(key.seals) if prefixes else None
-    log.attempts += _attempts(source.rows(ATTEMPTS, (lender_id,)), seals)
+    log.attempts += _attempts(source.rows(ATTEMPTS, (lender_id,)), seals, key.hash_key)
     log.since_us = min(began, _migrated(source))
     heads = source.rows("SELECT name, seq, hash FROM chain WHERE lender_id = ?", (lender_id,))
     found = chains.finish({name: (seq, newest) for name, seq, newest in heads})
@@ -138,15 +142,26 @@ def _take_ledger(source: Source, lender_id: int, log: Log, chains: Chains) -> in
     return began
 
 
-def _attempts(rows: Iterable[Sequence[Any]], seals: _Seals | None) -> Iterator[Attempt]:
+def _attempts(
+    rows: Iterable[Sequence[Any]], seals: _Seals | None, hash_key: bytes
+) -> Iterator[Attempt]:
     same: dict[Any, Any] = {}
     for row in rows:
-        (name, target, campaign, number, contact, account, *facts, sealed) = row
+        (name, target, campaign, number, contact, account, *facts) = row[:-5]
+        sealed, *told = row[-5:]
         facts[7] = facts[7] or ""  # the outcome, none while it is open
         phone = seals.phone(name, bytes(sealed)) if seals else ""
         who = (sys.intern(number), sys.intern(contact), sys.intern(str(account)) if account else "")
         campaign = same.setdefault(campaign, campaign)
-        yield Attempt._make((sys.intern(name), target, campaign, *who, *facts, phone))
+        said = _said(hash_key, tuple(told))
+        yield Attempt._make((sys.intern(name), target, campaign, *who, *facts, phone, said))
+
+
+@lru_cache(maxsize=4_096)
+def _said(hash_key: bytes, told: tuple[str, ...]) -> str:
+    """told: action, keys, answers and promised day, as the tables have them. Most say nothing."""
+    message = b"said\x00" + "\n".join(told).encode()
+    return sys.intern(hmac.digest(hash_key, message, "sha256").hex()[:32])
 
 
 class _Seals:

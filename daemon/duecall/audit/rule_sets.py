@@ -116,6 +116,10 @@ def _unreasoned(entry: Entry) -> Iterator[Violation]:
             if one["before"] and not one["reason"].strip():
                 yield _fault(entry, "pack", f"{one['after']} in place of the law, and no reason")
             continue
+        if kind == "days" and one["origin"] != "site" and not one["approved_by"].strip():
+            if json.loads(one["after"])["working"]:
+                yield _fault(entry, "days", "working days of a campaign, and nobody approved them")
+            continue
         if kind not in ("changed", "dropped"):
             continue
         if not one["reason"].strip():

@@ -21,7 +21,7 @@ from duecall.audit.sources import open_source
 from duecall.audit.summary import Summary, summarise
 from duecall.cli import cli
 from duecall.cli.common import Context, console, fail, pass_context, print_lines
-from duecall.shell.models import from_us, to_us
+from duecall.shell.column_values import from_us, to_us
 from duecall.shell.rule_packs import SHIPPED
 from duecall.shell.vault import KEY_VARIABLE, read_key_file
 

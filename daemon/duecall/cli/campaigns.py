@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import click
 from rich.progress import Progress
 
 from duecall.cli import cli
-from duecall.cli.common import Context, console, errors, fail, pass_context, progress
+from duecall.cli.common import Context, console, fail, pass_context, progress
+from duecall.cli.row_faults import RowFaults, tell_line
 from duecall.core.campaign import Campaign
 from duecall.core.contact_row import ParsedRow, RowFault
 from duecall.core.contact_words import RuleWords
@@ -27,10 +30,9 @@ from duecall.shell.config_references import columns_used
 from duecall.shell.config_voices import check_voices
 from duecall.shell.contacts_csv import ContactsFileError, Taken, check_text, read_contacts
 from duecall.shell.import_contacts import ImportCounts
-from duecall.shell.preparer import Preparer
-from duecall.shell.prover import Prover
+from duecall.shell.proving import prove_rows, read_rows
+from duecall.shell.row_prover import ProofOrder, ProvenRow
 
-FAULTS_SHOWN = 50
 CAMPAIGN = click.argument("campaign", type=click.Path(path_type=Path))
 
 
@@ -53,38 +55,36 @@ def check(context: Context, campaign: Path, as_json: bool) -> None:
     check_voices(campaign_file(campaign, context.root), context.site, loaded)
     rules = rules_of(context.site, loaded)
     refusing, overdue = _refused_to_all(loaded, rules)
-    prover = Prover(Preparer(context.site), loaded)
     right = 0
-    faults: list[RowFault] = []
-    notes: list[RowFault] = []
+    faults, notes = RowFaults(), RowFaults()
     with progress("bytes") as bar:
-        for row in rows_of(loaded, bar, words=RuleWords.of(rules)):
+        for row in proven_rows(context, loaded, bar, words=RuleWords.of(rules)):
             if isinstance(row, RowFault):
-                faults.append(row)
+                faults.add(row)
                 continue
-            notes.extend(row.notes)
-            mute = prover.fault(row.contact, row.account)
-            if mute is None:
+            notes.add(*row.notes)
+            if row.mute is None:
                 right += 1
                 continue
-            reason = f"cannot be spoken: {mute.why}"
-            faults.append(RowFault(row.row, mute.variable, reason, "mend the row"))
+            reason = f"cannot be spoken: {row.mute.why}"
+            faults.add(RowFault(row.row, row.mute.variable, reason, "mend the row"))
     if as_json:
         shown = [
             {"row": f.row, "field": f.field, "reason": f.reason, "remedy": f.remedy} for f in faults
         ]
         of_rules = {"pack": rules.pack.jurisdiction, "refusing": refusing, "review": overdue}
-        told = {"campaign": loaded.name, "right": right, "faults": shown, "rules": of_rules}
-        click.echo(json.dumps(told))
+        told = {"campaign": loaded.name, "right": right, "refused": faults.rows, "faults": shown}
+        click.echo(json.dumps({**told, "fault_count": faults.count, "rules": of_rules}))
     else:
-        _print_rows(faults, notes)
+        faults.tell("refused")
+        notes.tell("note")
         _tell_rules(refusing, overdue)
         console.print(
             f"{loaded.name}: the file is right; {right} contacts can be called, "
-            f"{len({fault.row for fault in faults})} rows are refused",
+            f"{faults.rows} rows are refused",
             highlight=False,
         )
-    raise SystemExit(1 if faults or refusing or not right else 0)
+    raise SystemExit(1 if faults.count or refusing or overdue or not right else 0)
 
 
 @cli.command("import")
@@ -117,18 +117,17 @@ def load_contacts(context: Context, loaded: Campaign, path: Path) -> str:
         check_text(Path(loaded.contacts))
     except ContactsFileError as error:
         fail(f"{error}; nothing of it was loaded")
-    faults: list[RowFault] = []
-    notes: list[RowFault] = []
+    faults, notes = RowFaults(), RowFaults()
     rules = rules_of(context.site, loaded)
     words = RuleWords.of(rules)
     sha256 = hashlib.sha256()
 
     def right(bar: Progress) -> Iterator[ParsedRow]:
-        for row in rows_of(loaded, bar, words=words, taken=sha256.update):
+        for row in loaded_rows(context, loaded, bar, words=words, taken=sha256.update):
             if isinstance(row, RowFault):
-                faults.append(row)
+                faults.add(row)
             else:
-                notes.extend(row.notes)
+                notes.add(*row.notes)
                 yield row
 
     store = context.store()
@@ -139,52 +138,82 @@ def load_contacts(context: Context, loaded: Campaign, path: Path) -> str:
             rows = right(bar)
             while block := list(islice(rows, 10_000)):
                 counts += store.import_rows(loaded.name, block)
-        refused = len({fault.row for fault in faults})
-        store.imported(loaded.name, sha256.hexdigest(), counts, refused)
-        store.rank(loaded.name)
+        store.imported(loaded.name, sha256.hexdigest(), counts, faults.rows)
+        with progress("contacts") as bar:
+            task = bar.add_task("order", total=None)
+            bar.update(task)  # shown while the rows are read and sorted
+            store.rank(loaded.name, lambda done, all_: bar.update(task, completed=done, total=all_))
     finally:
         store.close()
-    _print_rows(faults, notes)
+    faults.tell("refused")
+    notes.tell("note")
     _tell_rules(*_refused_to_all(loaded, rules))
     if not counts.new + counts.changed + counts.unchanged:
-        fail(f"no row of {loaded.contacts} is right ({refused} refused)")
+        fail(f"no row of {loaded.contacts} is right ({faults.rows} refused)")
     return (
         f"{counts.new} new, {counts.changed} changed, {counts.unchanged} unchanged, "
-        f"{refused} rows refused"
+        f"{faults.rows} rows refused"
     )
 
 
 def rows_of(
     campaign: Campaign,
     bar: Progress | None,
-    *,
-    words: RuleWords | None = None,
-    taken: Taken | None = None,
 ) -> Iterator[ParsedRow | RowFault]:
-    """The campaign's contacts file, read on the lender's day; a useless file ends the command.
-
-    words, taken: as `read_contacts` has them.
-    """
-    today = now().wall.astimezone(ZoneInfo(campaign.zone)).date()
+    """The campaign's contacts file, read on the lender's day; a useless file ends the command."""
     path = Path(campaign.contacts)
-    task = bar.add_task(path.name, total=path.stat().st_size) if bar else None
-
-    def tell(done: int, total: int) -> None:
-        if bar is not None and task is not None:
-            bar.update(task, completed=done, total=total)
-
     try:
         yield from read_contacts(
             path,
             campaign,
-            today=today,
+            today=_today(campaign),
             needed=columns_used(campaign),
-            words=words,
-            progress=tell,
-            taken=taken,
+            progress=_bytes_of(path, bar, ""),
         )
     except ContactsFileError as error:
         fail(str(error))
+
+
+def loaded_rows(
+    context: Context, campaign: Campaign, bar: Progress, *, words: RuleWords, taken: Taken
+) -> Iterator[ParsedRow | RowFault]:
+    """The same, by all cores. words, taken: as `read_contacts` has them."""
+    path = Path(campaign.contacts)
+    order = ProofOrder(context.site, campaign, _today(campaign), words)
+    try:
+        yield from read_rows(path, order, _bytes_of(path, bar, "loading"), taken=taken)
+    except ContactsFileError as error:
+        fail(str(error))
+
+
+def proven_rows(
+    context: Context,
+    campaign: Campaign,
+    bar: Progress,
+    *,
+    words: RuleWords | None = None,
+    asked: Literal["all", "selected"] = "all",
+) -> Iterator[ProvenRow | RowFault]:
+    """The same, and whether each row can be spoken. words, asked: as ProofOrder has them."""
+    path = Path(campaign.contacts)
+    order = ProofOrder(context.site, campaign, _today(campaign), words, asked)
+    try:
+        yield from prove_rows(path, order, _bytes_of(path, bar, "proving"))
+    except ContactsFileError as error:
+        fail(str(error))
+
+
+def _today(campaign: Campaign) -> date:
+    return now().wall.astimezone(ZoneInfo(campaign.zone)).date()
+
+
+def _bytes_of(path: Path, bar: Progress | None, doing: str) -> Callable[[int, int], None] | None:
+    """Tells the bar, which has a line for this file from now on."""
+    if bar is None:
+        return None
+    shown = f"{doing} {path.name}".strip()
+    task = bar.add_task(shown, total=path.stat().st_size if path.exists() else None)
+    return lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _refused_to_all(campaign: Campaign, rules: EffectiveRules) -> tuple[list[str], str]:
@@ -196,18 +225,6 @@ def _refused_to_all(campaign: Campaign, rules: EffectiveRules) -> tuple[list[str
 
 def _tell_rules(refusing: list[str], overdue: str) -> None:
     for reason in refusing:
-        _tell(f"nobody would be called: {reason}")
+        tell_line(f"nobody would be called: {reason}")
     if overdue:
-        _tell(f"note: {overdue}")
-
-
-def _tell(line: str) -> None:
-    errors.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _print_rows(faults: list[RowFault], notes: list[RowFault]) -> None:
-    for title, rows in (("refused", faults), ("note", notes)):
-        for row in rows[:FAULTS_SHOWN]:
-            _tell(f"{title}: {row}")
-        if len(rows) > FAULTS_SHOWN:
-            _tell(f"{title}: and {len(rows) - FAULTS_SHOWN} more")
+        tell_line(f"too old: {overdue}")

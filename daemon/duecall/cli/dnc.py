@@ -16,7 +16,7 @@ from duecall.cli.common import Context, console, errors, fail, pass_context, pro
 from duecall.core.contact_phone import PhoneError
 from duecall.shell.campaign_files import campaign_name
 from duecall.shell.clock import now
-from duecall.shell.models import from_us, to_us
+from duecall.shell.column_values import from_us, to_us
 from duecall.shell.stop_files import (
     Defaults,
     Fault,
@@ -28,7 +28,7 @@ from duecall.shell.stop_files import (
     write_stops,
 )
 from duecall.shell.stop_list import WHATS, Named, StopCounts, StopError, What
-from duecall.shell.stop_store import StoredStop
+from duecall.shell.stop_types import StoredStop
 from duecall.shell.store import Store
 from duecall.shell.vault import mask_phone
 
@@ -211,17 +211,21 @@ def import_(
       duecall dnc import disputes.csv --kind dispute
     """
     faults: list[Fault] = []
+    over: list[int] = []
     with stop_list(context) as store:
         defaults = _defaults(store, kind, campaign, until, source or file.name, country)
         digest = file_sha256(file)
         with progress("bytes") as bar:
-            rows = _rows(file, defaults, bar, faults)
+            rows = _rows(file, defaults, bar, faults, over)
             counts = store.stop_list.take_in(rows, now().wall, kind=kind, sha256=digest)
     _tell(faults, counts)
     refused = len(faults) + len(counts.faults)
     if not counts.added + counts.known:
         fail(f"no line of {file} is right ({refused} refused)")
     click.echo(f"stops: {counts.added} added, {counts.known} known, {refused} lines refused")
+    if over:
+        text = f"note: {len(over)} of them are over already and stop nobody, such as line {over[0]}"
+        errors.print(text, highlight=False, soft_wrap=True)
 
 
 @dnc.command()
@@ -276,6 +280,9 @@ def _defaults(
     if not country and len(countries) == 1:
         (country,) = countries
     until_us = until_of(until, zones) if until else None
+    if until_us is not None and until_us <= to_us(now().wall):
+        problem = f"--until {until} is over already, and would stop nobody"
+        raise StopError(problem, "write a later day, or leave it out: for ever")
     return Defaults(kind, name, until_us, source, country.upper(), zones)
 
 
@@ -290,7 +297,11 @@ def _named(what: What, value: str, defaults: Defaults) -> Named:
     )
 
 
-def _rows(file: Path, defaults: Defaults, bar: Progress, faults: list[Fault]) -> Iterator[Named]:
+def _rows(
+    file: Path, defaults: Defaults, bar: Progress, faults: list[Fault], over: list[int]
+) -> Iterator[Named]:
+    """over: gets the lines whose day has passed."""
+    at_us = to_us(now().wall)
     task = bar.add_task(file.name, total=file.stat().st_size)
 
     def tell(done: int, total: int) -> None:
@@ -300,6 +311,8 @@ def _rows(file: Path, defaults: Defaults, bar: Progress, faults: list[Fault]) ->
         if isinstance(row, Fault):
             faults.append(row)
         else:
+            if row.until_us is not None and row.until_us <= at_us:
+                over.append(row.line)
             yield row
 
 

@@ -11,9 +11,9 @@ import click
 from duecall.cli import cli
 from duecall.cli.common import Context, console, errors, fail, pass_context, progress
 from duecall.shell.clock import now
+from duecall.shell.column_values import to_us
 from duecall.shell.journal import journal_folder
 from duecall.shell.key_rotation import KeyRotation, Rotated, RotationError
-from duecall.shell.models import to_us
 from duecall.shell.vault import KEY_VARIABLE, Vault
 
 JSON = click.option("--json", "as_json", is_flag=True, help="For scripts.")

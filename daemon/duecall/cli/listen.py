@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -35,6 +35,7 @@ from duecall.speech.values import Value
 
 SAMPLE_MAX = 500
 MESSAGE = "message"
+_EVERYBODYS = {"lender", "today", "tomorrow"}  # variables that are the same for all contacts
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ def listen(
 ) -> None:
     """Hear what contacts will hear: writes WAVs, and says their text.
 
-    One contact (the first, where none is named) is one WAV. Several, or all parts of one, are a
-    folder with a page to click through (index.html) and a table (index.csv). They hold names and
-    debts in clear: the folder is yours alone, delete it when you have heard it.
+    One contact (the first, where none is named) is one WAV of the message. Several, or all parts
+    of one, are a folder with a page to click through (index.html) and a table (index.csv). Of
+    several, answers to keys that say something of the contact, such as the sum, are heard too.
+    They hold names and debts in clear: the folder is yours alone, delete it when you have heard it.
 
     \b
     Example:
@@ -103,11 +105,14 @@ def listen(
         folder, names = out or Path(f"{loaded.name}-sounds"), []
         make_folder(folder)
     sounds = list(_sounds(loaded, preparer, wanted, folder, names, all_parts, alone, hear))
+    more = _further(loaded, preparer, wanted.rows[0]) if alone else []
     page = None if alone else write_pages(folder, _title(loaded), sounds, loaded.language)
     if as_json:
         _tell_json(loaded, wanted, folder, sounds)
     else:
         _tell(loaded, wanted, folder, sounds, page)
+        if more:
+            _say(f"said of this contact as well, to hear with --all-parts: {', '.join(more)}")
     if any(sound.fault for sound in sounds):
         raise SystemExit(1)
 
@@ -169,15 +174,28 @@ def _heard(
     _, sayings, values = preparer.sayings(campaign, row.contact, row.account)
     pieces: list[Piece] = []
     sounds = 0
-    for part in sayings[MESSAGE]:
-        if isinstance(part, TextPart):
-            pieces += part.template.render(values)
-        else:
-            sounds += 1
+    for name in (MESSAGE, *_own_parts(campaign, sayings)):
+        for part in sayings[name]:
+            if isinstance(part, TextPart):
+                pieces += part.template.render(values)
+            else:
+                sounds += 1
     sounds += sum(1 for one in planner.plan(pieces) if one.text)
     bucket = dpd_bucket(dpd_on(row.account.due_date, today))
     text = text_of(pieces, campaign.language, campaign.voice.region)
     return Heard(pieces, text, sounds, bucket)
+
+
+def _own_parts(campaign: Campaign, sayings: Mapping[str, Sequence[Part]]) -> list[str]:
+    """What is said of this contact besides the message, such as the sum on the key of the right
+    person; not what all contacts hear alike."""
+    alike = {*campaign.variables, *_EVERYBODYS}
+    return [
+        name
+        for name, parts in sayings.items()
+        if name != MESSAGE
+        and any(isinstance(part, TextPart) and part.template.variables() - alike for part in parts)
+    ]
 
 
 # ---- the sounds
@@ -198,8 +216,9 @@ def _sounds(
         number = 0
         for row in wanted.rows:
             book, sayings, values = preparer.sayings(campaign, row.contact, row.account)
+            own = [] if alone else _own_parts(campaign, sayings)
             for part, says in sayings.items():
-                if part != MESSAGE and not all_parts:
+                if part != MESSAGE and part not in own and not all_parts:
                     continue
                 number += 1
                 name = names[0] if names else f"{number:03d}.wav"
@@ -266,6 +285,11 @@ def _recogniser(context: Context, campaign: Campaign) -> Callable[[Path], str]:
         return " ".join(phrase.text for phrase in phrases)
 
     return hear
+
+
+def _further(campaign: Campaign, preparer: Preparer, row: ParsedRow) -> list[str]:
+    _, sayings, _ = preparer.sayings(campaign, row.contact, row.account)
+    return _own_parts(campaign, sayings)
 
 
 # ---- what is said of it

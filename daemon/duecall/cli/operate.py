@@ -25,9 +25,12 @@ from duecall.cli.status_view import status_view
 from duecall.shell import config_file, control
 from duecall.shell.campaign_files import campaign_file, campaign_name
 from duecall.shell.config_voices import check_voices
+from duecall.shell.daemon_start import DaemonStart
 from duecall.shell.garbage import collect_seldom
+from duecall.shell.life import own_daemon_id
 from duecall.shell.operator import Operator
-from duecall.shell.service import Service, own_daemon_id
+from duecall.shell.service import Service
+from duecall.shell.store import Store
 
 
 @cli.command()
@@ -44,6 +47,7 @@ from duecall.shell.service import Service, own_daemon_id
 def run(context: Context, drain: int, log_file: Path | None, verbose: bool) -> None:
     """The daemon: connects to the switch and calls what `duecall start` has started.
 
+    It waits for its database, and for the switch, as long as it takes; `duecall status` says so.
     A first SIGTERM or Ctrl-C lets live calls end (see --drain), a second one ends at once;
     neither loses anything.
 
@@ -58,29 +62,44 @@ def run(context: Context, drain: int, log_file: Path | None, verbose: bool) -> N
     daemon_id = own_daemon_id(context.folder("var"))
     for folder in ("recordings", "cdr", "tts_cache"):
         context.folder(folder)
-    service = Service(
-        context.site,
-        root=context.root,
-        open_store=lambda: context.store(vault, daemon_id),
-        password=password,
-        daemon_id=daemon_id,
-        vault=vault,
-    )
-    server = control.ControlServer(context.socket, Operator(service).answer)
-    server.start()
+
+    def open_store() -> Store:
+        vault.refresh()  # the key may have been changed while the database was waited for
+        return context.store(vault, daemon_id)
+
+    service: Service | None = None
+    begins = DaemonStart(open_store)
 
     def asked_to_stop() -> None:
-        if service.stopping:
+        if service is None:
+            begins.stop()
+        elif service.stopping:
             errors.print("ending at once")
             sys.stderr.flush()
             service.abandon()
         else:
             service.stop()
 
+    server = control.ControlServer(context.socket, begins.answer)
+    server.start()
     collect_seldom()
     gevent.signal_handler(signal.SIGTERM, asked_to_stop)
     gevent.signal_handler(signal.SIGINT, asked_to_stop)
     try:
+        begun = begins.wait()
+        if begun is None:
+            return
+        service = Service(
+            context.site,
+            root=context.root,
+            begun=begun,
+            password=password,
+            daemon_id=daemon_id,
+            vault=vault,
+        )
+        begins.hand_over(Operator(service).answer)
+        if begins.stopping:
+            service.stop()
         service.run(drain_s=drain)
     finally:
         server.stop()

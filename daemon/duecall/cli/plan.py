@@ -18,7 +18,7 @@ from duecall.core.scalars import DURATION_FORM, seconds_of
 from duecall.shell import config_file
 from duecall.shell.campaign_files import campaign_file, campaign_name
 from duecall.shell.clock import now
-from duecall.shell.models import CampaignState
+from duecall.shell.column_values import CampaignState
 from duecall.shell.store import Store, StoredCampaign
 
 LONGEST_S = 14 * 86_400

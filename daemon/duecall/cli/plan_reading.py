@@ -30,8 +30,8 @@ from duecall.core.rule_choice import rules_of
 from duecall.core.rule_merge import MergeProblems
 from duecall.core.site import Site
 from duecall.shell import config_file
+from duecall.shell.column_values import CampaignState, TargetState, maybe_from_us
 from duecall.shell.model_faults import validated
-from duecall.shell.models import CampaignState, TargetState, maybe_from_us
 from duecall.shell.store import Store, StoredCampaign
 from duecall.shell.why_store import OpenTarget, WhyStore
 from duecall.shell.yaml_tree import read_tree

@@ -30,7 +30,8 @@ from duecall.core.recognition import chosen_recogniser
 from duecall.shell.call_files import CallFiles
 from duecall.shell.campaign_files import campaign_name
 from duecall.shell.clock import now
-from duecall.shell.models import to_us
+from duecall.shell.column_values import to_us
+from duecall.shell.life import own_daemon_id
 from duecall.shell.recording_checking import check_files
 from duecall.shell.recording_index import CHANGED, MISSING, THERE
 from duecall.shell.recording_search import (
@@ -38,7 +39,6 @@ from duecall.shell.recording_search import (
     RecordingSearch,
     Wanted,
 )
-from duecall.shell.service import own_daemon_id
 from duecall.shell.store import Store
 from duecall.shell.transcribing import Transcribing
 from duecall.shell.transcripts import Transcripts

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 
 import click
 
-from duecall.cli.campaigns import rows_of
+from duecall.cli.campaigns import proven_rows
 from duecall.cli.common import Context, console, errors, fail, progress
+from duecall.cli.row_faults import FAULTS_SHOWN
 from duecall.core.campaign import Campaign
-from duecall.core.contact_row import ParsedRow
+from duecall.core.contact_row import ParsedRow, RowFault
 from duecall.core.money import major_units
-from duecall.shell.preparer import Preparer
-from duecall.shell.prover import Mute, Prover
+from duecall.shell.prover import Mute
 
-FAULTS_SHOWN = 50
 VALUE_MAX = 60  # characters shown of a cell
 HIDDEN = ("phone", "card_number")
 _LIKE_A_NUMBER = re.compile(r"[+(]?[0-9][0-9 ().*-]{7,}")
@@ -34,19 +33,17 @@ def prove_contacts(context: Context, campaign: Campaign, *, leave_out: bool) -> 
 
     A terminal is shown the value at fault, phones and cards masked; a log is not.
     """
-    prover = Prover(Preparer(context.site), campaign)
     asked = mute = 0
     with progress("bytes") as bar:
-        for row in rows_of(campaign, bar):
+        for row in proven_rows(context, campaign, bar, asked="selected"):
             # Rows that cannot be read at all are told, and left, by the import.
-            if not isinstance(row, ParsedRow) or not prover.will_be_called(row.account):
+            if isinstance(row, RowFault) or not row.asked:
                 continue
             asked += 1
-            fault = prover.fault(row.contact, row.account)
-            if fault is not None:
+            if row.mute is not None and row.parsed is not None:
                 mute += 1
                 if mute <= FAULTS_SHOWN:
-                    _tell(row, fault)
+                    _tell(row.parsed, row.mute)
     if mute > FAULTS_SHOWN:
         errors.print(f"cannot be spoken: and {mute - FAULTS_SHOWN} more", highlight=False)
     if mute and not leave_out:

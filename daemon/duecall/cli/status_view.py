@@ -11,13 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from duecall.shell.daemon_start import WAITING
+
 ALARMS_SHOWN = 5
 COLUMNS = ("contacts", "next up", "waiting", "calling", "done", "attempts")
 KEYS = ("contacts", "ready", "waiting", "calling", "done", "attempts")
 
 
 def status_view(status: dict[str, Any]) -> RenderableType:
-    """status: the daemon's answer to {"do": "status"} (shell/operator.py)."""
+    """status: the daemon's answer to {"do": "status"} (shell/operator.py, daemon_start.py)."""
+    if status["state"] == WAITING:
+        return Group(_waiting(status), *_alarms(status))
     parts: list[RenderableType] = [_headline(status), Text(), _campaigns(status)]
     for campaign in status["campaigns"]:
         if campaign["trouble"]:
@@ -28,12 +32,23 @@ def status_view(status: dict[str, Any]) -> RenderableType:
     parts.extend(_counts("outcomes since the daemon started", status["outcomes"]))
     for campaign in status["campaigns"]:
         parts.extend(_counts(f"{campaign['name']}: held back", campaign["held_back"]))
+    return Group(*parts, *_alarms(status))
+
+
+def _waiting(status: dict[str, Any]) -> Text:
+    text = Text(f"{WAITING}; nobody is called", style="red")
+    text.append(f"\n  since {_local(status['since'])}: {status['database']}")
+    if status["draining"]:
+        text.append("\nstopping", style="yellow")
+    return text
+
+
+def _alarms(status: dict[str, Any]) -> Iterator[RenderableType]:
     if status["alarms"]:
-        parts.append(Text())
+        yield Text()
     for alarm in status["alarms"][-ALARMS_SHOWN:]:
         fields = " ".join(f"{k}={v}" for k, v in alarm.items() if k not in ("at", "what"))
-        parts.append(Text(f"ALARM {_local(alarm['at'])}: {alarm['what']} {fields}", style="red"))
-    return Group(*parts)
+        yield Text(f"ALARM {_local(alarm['at'])}: {alarm['what']} {fields}", style="red")
 
 
 def _headline(status: dict[str, Any]) -> Text:

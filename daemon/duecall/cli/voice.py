@@ -319,6 +319,8 @@ def _speak(
             engine.synthesize(_WARM_UP[language])
         loaded_s = time.monotonic()
         manifest = book.render((TextPart(template),), values)
+        if not manifest.ms:
+            fail("--text: nothing in it can be spoken; write words")
         done_s = time.monotonic()
         pcm = b"".join(read_pcm(part) for part in manifest.paths)
         try:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 
 from duecall.cli import cli
 from duecall.cli.common import Context, console, fail, pass_context
-from duecall.cli.why_answer import Answer, answer_of
+from duecall.cli.why_answer import A_MINUTE, Answer, answer_of
 from duecall.cli.why_view import answer_view, plain_answer, plain_stop, stops_view
+from duecall.core.callee_zones import candidate_zones
 from duecall.core.contact_phone import PhoneError, parse_phone
 from duecall.core.moment_text import MomentError, read_moment
 from duecall.shell.clock import now
-from duecall.shell.stop_store import StoredStop
+from duecall.shell.column_values import to_us
+from duecall.shell.former_stops import StopThen
 from duecall.shell.store import Store, StoredCampaign
 from duecall.shell.vault import mask_phone
 from duecall.shell.why_store import OpenTarget
@@ -36,7 +38,7 @@ def why(
     decides; when a call may start next.
 
     TIME is 2026-11-22 10:15, or 10:15 of today, where the lender keeps its books, or with an offset
-    as in 2026-11-22T10:15+07:00. Of the past tells the ledger, and the rules of that day.
+    as in 2026-11-22T10:15+07:00. Of the past tells the ledger, with the rules and stops of then.
 
     \b
     Example:
@@ -53,12 +55,14 @@ def why(
             found, phones = _find(store, who, list(stored.values()))
             if campaign is not None:
                 found = [one for one in found if one.campaign.name == campaign]
-            if not found:
-                _nobody(store, who, phones, campaign, as_json)
-                return
             present = now().wall
-            zones = {stored[one.campaign.name].campaign.zone for one in found}
+            asked = {one.campaign.name for one in found} or set(stored)
+            zones = {stored[name].campaign.zone for name in asked} or {"UTC"}
             at, minute = _moment(at_text, zones, present)
+            past = at if at < present - (A_MINUTE if minute else timedelta()) else None
+            if not found:
+                _nobody(_stops(store, phones, past), who, phones, campaign, past, as_json)
+                return
             answers = [
                 answer_of(
                     context.site,
@@ -71,7 +75,8 @@ def why(
                 )
                 for one in found
             ]
-            stops = _stops(store, [*phones, *(one.row.contact.phone for one in found)])
+            whose = [*phones, *(one.row.contact.phone for one in found)]
+            stops = _stops(store, whose, past)
     finally:
         store.close()
     if as_json:
@@ -106,12 +111,16 @@ def _of_stored(found: list[OpenTarget], campaigns: Sequence[StoredCampaign]) -> 
     return [one for one in found if one.campaign.name in names]
 
 
-def _stops(store: Store, phones: Sequence[str]) -> list[tuple[str, StoredStop]]:
+def _stops(
+    store: Store, phones: Sequence[str], past: datetime | None
+) -> list[tuple[str, StopThen]]:
+    """Of today's list, or those that held at a moment that is past."""
     known = [phone for phone in dict.fromkeys(phones) if phone]  # empty: the person is forgotten
-    return [(phone, stop) for phone in known for stop in store.why.stops_of(phone)]
+    at_us = None if past is None else to_us(past)
+    return [(phone, stop) for phone in known for stop in store.why.stops_of(phone, at_us)]
 
 
-def _print_json(answers: Sequence[Answer], stops: Sequence[tuple[str, StoredStop]]) -> None:
+def _print_json(answers: Sequence[Answer], stops: Sequence[tuple[str, StopThen]]) -> None:
     shown = {
         "targets": [plain_answer(answer) for answer in answers],
         "stops": [plain_stop(phone, stop) for phone, stop in stops],
@@ -119,19 +128,31 @@ def _print_json(answers: Sequence[Answer], stops: Sequence[tuple[str, StoredStop
     click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
-def _nobody(store: Store, who: str, phones: list[str], campaign: str | None, as_json: bool) -> None:
-    """In no campaign: it may be on the stop list all the same."""
-    stops = _stops(store, phones)
+def _nobody(
+    stops: Sequence[tuple[str, StopThen]],
+    who: str,
+    phones: list[str],
+    campaign: str | None,
+    past: datetime | None,
+    as_json: bool,
+) -> None:
+    """In no campaign: it may be on the stop list all the same, or have been at `past`."""
     if stops and as_json:
         _print_json([], stops)
     elif stops:
-        console.print(stops_view(stops, campaign))
+        console.print(stops_view(stops, campaign, past))
     else:
         digits = sum(c.isdigit() for c in who) >= PHONE_DIGITS and not any(map(str.isalpha, who))
         shown = mask_phone(phones[0]) if phones else mask_phone(who) if digits else who
         where = f"campaign {campaign}" if campaign else "any campaign"
+        then = "" if past is None else " then"
+        if phones and not any(candidate_zones(phone, "") for phone in phones):
+            fail(
+                f"{shown} is in no campaign, and not called: no time zone is known for such a "
+                "number; give its contact a `zone` in the contacts file and load it: duecall import"
+            )
         fail(
-            f"{shown} is neither a number nor a contract of {where}, nor on the stop list; "
+            f"{shown} is neither a number nor a contract of {where}, nor on the stop list{then}; "
             "write a number with + and country code, a contract as its file has it, or load it: "
             "duecall import"
         )

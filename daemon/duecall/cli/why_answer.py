@@ -15,7 +15,7 @@ from duecall.core.rule_choice import rules_of
 from duecall.core.rule_merge import EffectiveRules, MergeProblems
 from duecall.core.site import Site
 from duecall.core.verdict import Denied
-from duecall.shell.models import CampaignState, TargetState, maybe_from_us
+from duecall.shell.column_values import CampaignState, TargetState, maybe_from_us
 from duecall.shell.store import StoredCampaign
 from duecall.shell.why_store import OpenTarget, WhyStore
 

@@ -17,8 +17,10 @@ from duecall.core.local_day import to_us
 from duecall.core.proposal import keys_of
 from duecall.core.rule_merge import EffectiveRules
 from duecall.core.verdict import Denied
+from duecall.shell.column_values import from_us
 from duecall.shell.config_faults import ConfigFaults
-from duecall.shell.models import from_us
+from duecall.shell.former_stops import StopThen
+from duecall.shell.stop_types import scope_of
 from duecall.shell.store import StoredCampaign
 from duecall.shell.why_store import Entry, OpenTarget, WhyStore
 from duecall.shell.yaml_tree import tree_of
@@ -33,18 +35,20 @@ DECISIONS = ("call", "refused")
 class Then:
     """at: the moment the gate is asked about again: that of the decision, where one falls into the
     minute that was asked about. decision: that one, else the last before. own: the decision was
-    made at `at`. going_on: a call of it was. entries: of the ledger, in order, around it. notes:
-    what is not as it was then."""
+    made at `at`. going_on: a call of it was. idle: why none was due. entries: of the ledger, in
+    order, around it. notes: what is not as it was then. stops: those that held then."""
 
     at: datetime
     decision: Entry | None
     own: bool
     going_on: bool
+    idle: str
     entries: tuple[Entry, ...]
     explanation: Explanation
     call: ProposedCall
     rules: EffectiveRules
     notes: tuple[str, ...]
+    stops: tuple[StopThen, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -53,6 +57,8 @@ class Then:
         again = f"Not to be called: {verdict.reason}" if isinstance(verdict, Denied) else ""
         if self.going_on:
             return f"It was in a call then. {again}".rstrip()
+        if self.idle and not self.own:
+            return f"Not to be called: {self.idle}"
         if not self.own or self.decision is None:
             return again or "It might have been called"
         body = self.decision.body
@@ -85,6 +91,7 @@ def then_of(
     before = store.entries([target_id], -1, at_us, 100)
     decision = decision or _last_decision(before)
     going_on = not own and decision is not None and _goes_on(decision, before)
+    idle = _idle(before, at_us)
     campaign, rules = _as_of(store, found, stored, today, decision, at_us, notes)
     eligibility = Eligibility(campaign, rules)
     target = replace(found.target(), past=past_then(store.attempts_of(target_id, at_us), at_us))
@@ -98,7 +105,9 @@ def then_of(
     since = min((us for us in (horizon.number, horizon.contact, horizon.account) if us), default=0)
     attempts = store.attempts(keys, since, at_us)
     calls = {key: calls_then(attempts[key], at_us) for key in keys}
-    known = Snapshot(calls, store.stops_then(found, at_us))
+    stops, doubtful = store.stops_then(found, at_us)
+    notes += [_doubt(entry) for entry in doubtful]
+    known = Snapshot(calls, tuple(stop.for_gate for stop in stops))
     explanation = eligibility.explain(target, known, at, call=call)
     if explanation.deciding is not None and explanation.deciding.kind == "abandonment":
         notes.append("abandoned calls are counted to the end of that day")
@@ -107,12 +116,44 @@ def then_of(
     after = store.entries([target_id], at_us, end_us, SHOWN_AFTER, first=True)
     after = _in_time([*after, *store.stop_entries(found, at_us, end_us)])[:SHOWN_AFTER]
     entries = (*before, *after)
-    return Then(at, decision, own, going_on, entries, explanation, call, rules, tuple(notes))
+    return Then(
+        at,
+        decision,
+        own,
+        going_on,
+        idle,
+        entries,
+        explanation,
+        call,
+        rules,
+        tuple(notes),
+        tuple(stops),
+    )
+
+
+def _doubt(lifted: Entry) -> str:
+    body = lifted.body
+    scope = scope_of(body["key_kind"], body["key"], body["campaign"])
+    return (
+        f"a stop {body['kind']} for {scope} was lifted at {from_us(lifted.at_us):%Y-%m-%d %H:%MZ}; "
+        "since when it held is not known, so it is not counted"
+    )
 
 
 def _goes_on(decision: Entry, before: Sequence[Entry]) -> bool:
     ended = {entry.attempt_id for entry in before if entry.kind == "ended"}
     return decision.kind == "call" and decision.attempt_id not in ended
+
+
+def _idle(before: Sequence[Entry], at_us: int) -> str:
+    """Why no call was due after the last one; empty where one was, or nothing is known."""
+    last = next((one for one in reversed(before) if one.kind in (*DECISIONS, "ended")), None)
+    if last is None or last.kind != "ended":
+        return ""
+    outcome, due = last.body["outcome"], last.body["next_due"]
+    if due is None:
+        return f"the campaign was done with it: {outcome}"
+    return f"it waited for its time: retry after {outcome}" if at_us < due else ""
 
 
 def _in_time(entries: list[Entry]) -> list[Entry]:

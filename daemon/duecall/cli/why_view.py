@@ -15,8 +15,9 @@ from rich.text import Text
 from duecall.cli.why_answer import Answer
 from duecall.core.gate_types import Finding
 from duecall.core.verdict import Denied
-from duecall.shell.models import CampaignState, TargetState, from_us, maybe_from_us
-from duecall.shell.stop_store import StoredStop, scope_of
+from duecall.shell.column_values import CampaignState, TargetState, from_us, maybe_from_us
+from duecall.shell.former_stops import StopThen
+from duecall.shell.stop_types import scope_of
 from duecall.shell.vault import mask_phone
 from duecall.shell.why_store import Entry
 
@@ -48,7 +49,7 @@ def answer_view(answer: Answer) -> RenderableType:
     if answer.then is None:
         parts += [Text(line) for line in _next(answer)]
     else:
-        parts += [*_start_then(answer), *_ledger(answer)]
+        parts += [*_start_then(answer), *_stops_then(answer.then.stops), *_ledger(answer)]
     parts += [Text(), _findings(answer)]
     rules = f"rules: {answer.rules.pack.jurisdiction}, {answer.rules.digest[:12]}"
     parts.append(Text(f"\n{rules}"))
@@ -166,6 +167,13 @@ def _start_then(answer: Answer) -> Iterator[RenderableType]:
         yield Text(f"By what was known then, not before {local(verdict.until, zone)} (lender)")
 
 
+def _stops_then(stops: Sequence[StopThen]) -> Iterator[RenderableType]:
+    if stops:
+        yield Text("\nstops that held then:")
+    for stop in stops:
+        yield Text(f"  {_stop_text(stop)}")
+
+
 def _ledger(answer: Answer) -> Iterator[RenderableType]:
     then = answer.then
     assert then is not None
@@ -217,40 +225,55 @@ def entry_text(entry: Entry) -> str:
 # ---- only on the stop list
 
 
-def stops_view(stops: Sequence[tuple[str, StoredStop]], campaign: str | None) -> RenderableType:
-    """Numbers that nobody calls anyway: in no campaign, and stopped."""
+def stops_view(
+    stops: Sequence[tuple[str, StopThen]], campaign: str | None, at: datetime | None = None
+) -> RenderableType:
+    """Numbers that nobody calls anyway: in no campaign, and stopped; at a moment that is past."""
+    listed = "on the stop list" if at is None else f"was on the stop list at {at:%Y-%m-%d %H:%MZ}"
     where = f"campaign {campaign}" if campaign else "any campaign"
     parts: list[RenderableType] = []
     for phone in dict.fromkeys(phone for phone, _ in stops):
-        head = f"{mask_phone(phone)} is in no target of {where}, and on the stop list:"
+        head = f"{mask_phone(phone)} is in no target of {where}, and {listed}:"
         parts.append(Text(head))
-        for one, stored in stops:
+        for one, stop in stops:
             if one == phone:
-                parts.append(Text(f"  {_stop_text(phone, stored)}"))
+                parts.append(Text(f"  {_stop_text(stop)}"))
     return Group(*parts)
 
 
-def _stop_text(phone: str, stored: StoredStop) -> str:
-    stop = stored.stop
-    until = "" if stop.expires_us is None else f", until {from_us(stop.expires_us):%Y-%m-%d %H:%MZ}"
-    scope = scope_of(stop.key_kind, stop.key, stored.campaign)
-    return (
-        f"{stop.kind}, for {scope}{until}; "
-        f"since {from_us(stored.at_us):%Y-%m-%d %H:%MZ} ({stop.source or 'no source'})"
-    )
+def _stop_text(then: StopThen) -> str:
+    stop = then.stop
+    text = f"{stop.kind}, for {then.scope}"
+    if stop.expires_us is not None:
+        text += f", until {_minute(stop.expires_us)}"
+    text += f"; since {_minute(then.since_us)} ({stop.source or 'no source'})"
+    if then.list_sha256:
+        text += f", from a list, SHA-256 {then.list_sha256[:12]}"
+    if then.lifted_us is not None:
+        text += f"; lifted {_minute(then.lifted_us)} ({then.lifted_by or 'no source'})"
+    return text
 
 
-def plain_stop(phone: str, stored: StoredStop) -> dict[str, Any]:
+def _minute(us: int) -> str:
+    return f"{from_us(us):%Y-%m-%d %H:%MZ}"
+
+
+def plain_stop(phone: str, then: StopThen) -> dict[str, Any]:
     """For scripts."""
-    stop = stored.stop
+    return {"phone": mask_phone(phone), **_plain_stop(then)}
+
+
+def _plain_stop(then: StopThen) -> dict[str, Any]:
     return {
-        "phone": mask_phone(phone),
-        "kind": stop.kind,
-        "scope": scope_of(stop.key_kind, stop.key, stored.campaign),
-        "campaign": stored.campaign or None,
-        "expires": _iso(maybe_from_us(stop.expires_us)),
-        "source": stop.source,
-        "since": _iso(from_us(stored.at_us)),
+        "kind": then.stop.kind,
+        "scope": then.scope,
+        "campaign": then.campaign or None,
+        "expires": _iso(maybe_from_us(then.stop.expires_us)),
+        "source": then.stop.source,
+        "since": _iso(from_us(then.since_us)),
+        "list_sha256": then.list_sha256 or None,
+        "lifted": _iso(maybe_from_us(then.lifted_us)),
+        "lifted_by": then.lifted_by,
     }
 
 
@@ -319,6 +342,7 @@ def _plain_then(answer: Answer) -> dict[str, Any] | None:
         "decision": None if then.decision is None else _plain_entry(then.decision),
         "made_then": then.own,
         "going_on": then.going_on,
+        "stops": [_plain_stop(stop) for stop in then.stops],
         "entries": [_plain_entry(entry) for entry in then.entries],
         "notes": list(then.notes),
     }

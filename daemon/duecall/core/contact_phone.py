@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberType, ValidationResult
+from phonenumbers import (
+    NumberParseException,
+    PhoneNumber,
+    PhoneNumberType,
+    ValidationResult,
+    is_number_type_geographical,
+)
 from phonenumbers import timezone as number_timezone
 
 _SHAPE = re.compile(r"[+\uff0b]?[0-9 ().\u00a0/-]{2,40}", re.ASCII)
@@ -74,15 +81,23 @@ def parse_phone(text: str, country: str) -> ParsedPhone:
     except NumberParseException as error:
         problem = _UNPARSED.get(error.error_type, "not a phone number")
         raise PhoneError(problem, form) from None
-    if not phonenumbers.is_valid_number(number):
+    kind = phonenumbers.number_type(number)  # costly: it tries the ranges of each kind
+    if kind == PhoneNumberType.UNKNOWN:  # which is how `is_valid_number` tells
         length = phonenumbers.is_possible_number_with_reason(number)
         raise PhoneError(_LENGTHS.get(length, "not in use by any operator"), form)
-    kind = phonenumbers.number_type(number)
     if kind in _TYPES:
         raise PhoneError(_TYPES[kind], "give a number of the person")
-    zones = number_timezone.time_zones_for_number(number)
     return ParsedPhone(
         phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
         phonenumbers.region_code_for_number(number) or "",
-        any(zone != _UNKNOWN_ZONE for zone in zones),
+        any(zone != _UNKNOWN_ZONE for zone in _zones(number, kind)),
     )
+
+
+def _zones(number: PhoneNumber, kind: int) -> Sequence[str]:
+    """As `time_zones_for_number` has them, which would find out the kind once more."""
+    if is_number_type_geographical(kind, number.country_code or 0):
+        found: Sequence[str] = number_timezone.time_zones_for_geographical_number(number)
+    else:
+        found = number_timezone.time_zones_for_number(number)
+    return found

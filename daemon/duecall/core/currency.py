@@ -19,6 +19,7 @@ CURRENCIES = frozenset({
 })
 # fmt: on
 MAX_DIGITS = 15  # of the whole units; beyond, a column was mixed up
+_MOST = "1" + MAX_DIGITS * "0"  # this one still has words in all languages
 
 _BLANKS = re.compile(r"[ \u00a0\u202f]")  # plain, no-break and narrow no-break space
 _GROUPED = {
@@ -53,7 +54,7 @@ def parse_amount(text: str, currency: str) -> int:
     _refuse_strange(text, form)
     whole, fraction = _split(text, digits, currency, form)
     whole = whole.lstrip("0") or "0"
-    if len(whole) > MAX_DIGITS:
+    if len(whole) > MAX_DIGITS and whole != _MOST:
         raise AmountError(f"more than {MAX_DIGITS} digits", "look whether two columns ran together")
     # 1234567.00 is a spreadsheet's way for whole units. 1234567.000 is not taken: the same column
     # would hold 500.000, which is read as five hundred thousand where there are no fractions.

@@ -66,11 +66,15 @@ class Override(Model):
 
 
 class DayTable(Model):
-    """The operator's table over the library's holidays: new decrees, moved working days."""
+    """The operator's table over the library's holidays: new decrees, moved working days.
+
+    approved_by: who answers for working days of a campaign: they open hours that the law had shut.
+    """
 
     off: tuple[Day, ...] = ()
     working: tuple[Day, ...] = ()
     source: Text
+    approved_by: Words = ""
 
     @model_validator(mode="after")
     def _check(self) -> DayTable:
@@ -281,6 +285,17 @@ class _Merge:
             self.added.add(rule.id)
             self._note(origin, "added", rule, rule.source, "", None, rule)
         if changes.days is not None:
+            if (
+                origin == "campaign"
+                and changes.days.working
+                and not changes.days.approved_by.strip()
+            ):
+                problem = (
+                    "working days open hours that the rules had shut, and nobody approved this"
+                )
+                allowed = "approved_by: the name of who answers for it; or the site's config.yaml"
+                at = ("days", "working")
+                self.problems.append(MergeProblem(origin, at, problem, allowed))
             self._days(origin, changes.days)
 
     def _override(self, origin: Origin, override: Override) -> Iterator[tuple[str, str, Place]]:
@@ -325,8 +340,9 @@ class _Merge:
     def _days(self, origin: Origin, table: DayTable) -> None:
         self.off = (self.off | set(table.off)) - set(table.working)
         self.working = (self.working | set(table.working)) - set(table.off)
-        after = _json(table.model_dump(mode="json"))
-        self.changes.append(Change(origin, "days", "", "", table.source, "", "", after))
+        after = _json(table.model_dump(mode="json", exclude={"approved_by"}))
+        change = Change(origin, "days", "", "", table.source, table.approved_by, "", after)
+        self.changes.append(change)
 
     def _note(
         self,

@@ -13,10 +13,10 @@ from duecall.core.attempt import Attempt, Stage, Target
 from duecall.core.call_events import ABANDON, LIVE
 from duecall.core.commands import SaveOutcome, SaveStage
 from duecall.core.outcome import Outcome
+from duecall.shell.column_values import TargetState, from_us, to_us
 from duecall.shell.database import Database
 from duecall.shell.ledger import Ledger
-from duecall.shell.ledger_entries import of_call, of_end
-from duecall.shell.models import TargetState, from_us, to_us
+from duecall.shell.ledger_entries import NO_PROMISE, of_call, of_end, said_text
 from duecall.shell.stop_store import (
     NUMBER_STOPPED,
     STOPPED,
@@ -196,6 +196,11 @@ class AttemptStore:
         """With all that follows for the target. False: settled before, or never saved."""
         attempt, ending, outcome = command.attempt, command.ending, command.outcome
         result = ending.result
+        action = result.action if result else ""
+        keys = json.dumps([asdict(key) for key in result.keys]) if result else "[]"
+        answers = json.dumps(result.answers) if result else "{}"
+        promised = outcome is Outcome.PROMISED
+        due = command.promised_for.isoformat() if promised and command.promised_for else ""
         settled = self._database.run(
             SETTLE,
             (
@@ -205,9 +210,9 @@ class AttemptStore:
                 ending.cause,
                 ending.sip_status,
                 result.ended_by if result else "",
-                result.action if result else "",
-                json.dumps([asdict(key) for key in result.keys]) if result else "[]",
-                json.dumps(result.answers) if result else "{}",
+                action,
+                keys,
+                answers,
                 result.heard_ms if result else 0,
                 result.message_ms if result else 0,
                 result.talk_ms if result else 0,
@@ -221,9 +226,11 @@ class AttemptStore:
         if not settled:
             return False
         ((sent_at, *seen),) = settled
+        told = said_text(action, keys, answers, due if promised else NO_PROMISE)
+        said = self._vault.keyed_hash("said", told)
         self._ledger.add(
             "ended",
-            of_end(command, sent_at, rang=any(at is not None for at in seen)),
+            of_end(command, sent_at, said, rang=any(at is not None for at in seen)),
             to_us(command.at),
             target_id=attempt.target.id,
             attempt_id=attempt.id,
@@ -238,8 +245,7 @@ class AttemptStore:
             self._database.count(self._lender, campaign_id, ANSWERED, day)
             if command.call_events & ABANDON:
                 self._database.count(self._lender, campaign_id, ABANDONED, day)
-        if outcome is Outcome.PROMISED:
-            due = command.promised_for.isoformat() if command.promised_for else ""
+        if promised:
             self._database.run(
                 "INSERT INTO promise (attempt_id, lender_id, target_id, account_id, due, at)"
                 " VALUES (?, ?, ?, ?, ?, ?)",

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from duecall.core.campaign import Campaign, OrderBy
+from duecall.shell.column_values import CampaignState, from_us, to_us
 from duecall.shell.database import Database, StoreError
-from duecall.shell.models import CampaignRow, CampaignState, from_us, to_us
+from duecall.shell.models import CampaignRow
 from duecall.shell.store_answers import StoredCampaign
 from duecall.shell.target_store import CampaignKey
 

@@ -32,6 +32,8 @@ def template_faults(
         spot = _within(tree, place, error.line, error.column)
         yield place, error.message, "see docs/campaign.md, Messages", spot
         return
+    if not template.variables() and not _has_words(template):
+        yield place, "nothing in this text can be spoken", "words, or no text here at all", None
     for fault in template.undefined_faults(known) if known is not None else ():
         word = _word_at(template.source, fault)
         problem = f"nothing gives the variable {word}" + did_you_mean(word, known or ())
@@ -50,6 +52,19 @@ def template_faults(
         if number:
             spot = _within(tree, place, fault.line, fault.column, number)
             yield place, f"the number {number} in the text may be read wrongly", fault.message, spot
+    for fault in template.static_sign_faults():
+        sign = _rest_of_line(template.source, fault)[:1]
+        spot = _within(tree, place, fault.line, fault.column)
+        yield place, f"the sign {sign} in the text may be read wrongly", fault.message, spot
+
+
+def _has_words(template: MessageTemplate) -> bool:
+    """Of one without variables: who is called hears something."""
+    try:
+        pieces = template.render({})
+    except TemplateFault:
+        return True  # another fault, told by others
+    return any(not isinstance(piece, str) or any(map(str.isalnum, piece)) for piece in pieces)
 
 
 def _rest_of_line(source: str, fault: TemplateFault) -> str:

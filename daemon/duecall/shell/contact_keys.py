@@ -15,9 +15,9 @@ from typing import Protocol, TypeVar
 
 from duecall.core.contact import Contact
 from duecall.shell import clock
+from duecall.shell.column_values import to_us
 from duecall.shell.contact_json import contact_of
 from duecall.shell.database import Database, chunks, marks
-from duecall.shell.models import to_us
 from duecall.shell.stop_store import FORGOTTEN, StopStore
 from duecall.shell.vault import Vault, VaultError
 

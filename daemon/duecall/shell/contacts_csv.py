@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from duecall.core.campaign import Campaign, Language
 from duecall.core.contact_row import ParsedRow, RowDefaults, RowFault, parse_row
@@ -46,6 +46,7 @@ ALIASES = {
 _SAVE_AS = "save it again as CSV UTF-8"
 Progress = Callable[[int, int], None]  # (bytes read, bytes in all)
 Taken = Callable[[bytes], None]  # such as the `update` of a SHA-256
+Record: TypeAlias = "tuple[int, dict[str, str] | RowFault]"
 
 
 class ContactsFileError(Exception):
@@ -122,17 +123,48 @@ def read_contacts(
     ContactsFileError, also in mid-file where the encoding breaks: what was read before is then of a
     file that cannot be trusted.
     """
-    defaults = RowDefaults(
-        campaign.country,
-        campaign.currency,
-        campaign.zone,
-        campaign.language,
-        campaign.contacts_as_of or today,
-        needed,
-        spoken_currencies(campaign.language) if "balance" in needed else CURRENCIES,
-    )
+    reader = RowReader(campaign, today=today, needed=needed)
     seen: dict[str, int] = {}
     told: set[tuple[str, str]] = set()
+    for row, read in read_records(path, progress=progress, taken=taken):
+        parsed = reader.read(row, read)
+        if isinstance(parsed, list):
+            yield from parsed
+            continue
+        if words is not None:
+            parsed = _noted(parsed, words, told)
+        first = seen.setdefault(parsed.account.contract_number, row)
+        yield parsed if first == row else once_more(row, first)
+
+
+class RowReader:
+    """Makes contacts of a campaign's rows, each by itself. today, needed: as `read_contacts`."""
+
+    def __init__(
+        self, campaign: Campaign, *, today: date, needed: frozenset[str] = frozenset()
+    ) -> None:
+        self._defaults = RowDefaults(
+            campaign.country,
+            campaign.currency,
+            campaign.zone,
+            campaign.language,
+            campaign.contacts_as_of or today,
+            needed,
+            spoken_currencies(campaign.language) if "balance" in needed else CURRENCIES,
+        )
+
+    def read(self, row: int, read: dict[str, str] | RowFault) -> ParsedRow | list[RowFault]:
+        """What `read_records` gave -> a contact, or all reasons why it is none."""
+        if isinstance(read, RowFault):
+            return [read]
+        return parse_row(read, row=row, defaults=self._defaults)
+
+
+def read_records(
+    path: Path, *, progress: Progress | None = None, taken: Taken | None = None
+) -> Iterator[Record]:
+    """Each row as it stands in the file: (row as a spreadsheet counts, its cells by the canonical
+    names of their columns, or what is wrong). Arguments and errors as of `read_contacts`."""
     row = 1
     with _opened(path) as file:
         size = path.stat().st_size
@@ -141,16 +173,7 @@ def read_contacts(
         for row, read in _records(lines, header):
             if progress is not None and row % PROGRESS_ROWS == 0:
                 progress(lines.bytes_read, size)
-            if isinstance(read, RowFault):
-                yield read
-                continue
-            parsed = parse_row(read, row=row, defaults=defaults)
-            if isinstance(parsed, list):
-                yield from parsed
-                continue
-            if words is not None:
-                parsed = _noted(parsed, words, told)
-            yield _once(parsed, seen)
+            yield row, read
         if progress is not None:
             progress(size, size)
     if row == 1:
@@ -264,7 +287,7 @@ def _check_columns(path: Path, columns: list[str]) -> None:
         raise ContactsFileError(path, f"column {', '.join(odd)[:100]!r}", remedy, 1)
 
 
-def _records(lines: _Lines, header: Header) -> Iterator[tuple[int, dict[str, str] | RowFault]]:
+def _records(lines: _Lines, header: Header) -> Iterator[Record]:
     """(row as a spreadsheet counts, its cells or what is wrong); blank rows only count."""
     reader = csv.reader(lines, delimiter=header.delimiter, strict=True)
     row = 1
@@ -296,20 +319,25 @@ def _named(cells: list[str], header: Header, row: int) -> dict[str, str] | RowFa
 
 def _noted(parsed: ParsedRow, words: RuleWords, told: set[tuple[str, str]]) -> ParsedRow:
     """With a note of each consent and flag that no rule asks for, unless it was `told` before."""
+    notes = notes_of_words(parsed.row, words.unknown(parsed.contact), told)
+    return replace(parsed, notes=(*parsed.notes, *notes)) if notes else parsed
+
+
+def notes_of_words(
+    row: int, unknown: Iterable[tuple[str, str, str]], told: set[tuple[str, str]]
+) -> list[RowFault]:
+    """unknown: as `RuleWords.unknown` has them. told: grows by those that are new."""
     notes = []
-    for column, word, hint in words.unknown(parsed.contact):
+    for column, word, hint in unknown:
         if (column, word) not in told:
             told.add((column, word))
             reason = f"no rule of this campaign asks for {word!r}{hint}"
             remedy = "look whether it is written as the rules write it"
-            notes.append(RowFault(parsed.row, column, reason, remedy))
-    return replace(parsed, notes=(*parsed.notes, *notes)) if notes else parsed
+            notes.append(RowFault(row, column, reason, remedy))
+    return notes
 
 
-def _once(parsed: ParsedRow, seen: dict[str, int]) -> ParsedRow | RowFault:
-    number = parsed.account.contract_number
-    first = seen.setdefault(number, parsed.row)
-    if first == parsed.row:
-        return parsed
+def once_more(row: int, first: int) -> RowFault:
+    """The contract of this row stood in the row `first`."""
     reason = f"the contract of row {first} again"
-    return RowFault(parsed.row, "contract_number", reason, "keep one row for each contract")
+    return RowFault(row, "contract_number", reason, "keep one row for each contract")

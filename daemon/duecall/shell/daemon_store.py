@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from duecall.core.attempt import Attempt, Stage
 from duecall.shell.attempt_store import AttemptStore
+from duecall.shell.column_values import MICROSECOND
 from duecall.shell.database import Database, StoreError, chunks, marks
 from duecall.shell.life import Life
-from duecall.shell.models import MICROSECOND
 from duecall.shell.target_store import TargetStore
 from duecall.shell.vault import Vault
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import peewee
 from peewee import PeeweeException
 
-from duecall.shell.models import TargetState
+from duecall.shell.column_values import TargetState
 
 DATABASE_ERRORS = (PeeweeException, sqlite3.Error)  # what a read may raise beside StoreError
 CONFLICTS_MAX = 5

@@ -32,6 +32,7 @@ from duecall.shell.database import (
 log = logging.getLogger(__name__)
 PASSWORD = "DUECALL_DATABASE_PASSWORD"
 CONNECT_S = 5
+PING_S = 2  # the least that libpq takes
 # A daemon that is frozen in mid-transaction must not hold rows that others wait for.
 IDLE_IN_TRANSACTION_S = 20
 MIGRATING = "duecall migration"
@@ -51,6 +52,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: str) -> None:
         super().__init__()
         self.name = url.partition("?")[0]
+        self._url = url
         if urlsplit(url).password is not None:
             raise StoreError(
                 f"the database's address holds a password; take it out of config.yaml: {REMEDY}"
@@ -59,16 +61,19 @@ class PostgresDatabase(Database):
         self._driver: Any = _Connection(url, self._guarded, _parameters())
         self.db = self._driver
         try:
-            self._connect()
+            self._connect_first()
             # Mostly it is up to date: then a program that migrates is not waited for.
             if migrations.version_of(self.db) != migrations.VERSION:
                 with self.writing():
+                    self.run("SET LOCAL lock_timeout = 0")  # an upgrade may take minutes
                     self.alone(MIGRATING)
+                    self.run(f"SET LOCAL lock_timeout = '{BUSY_S}s'")
                     migrations.migrate(self.db)
-        except (StoreError, peewee.DatabaseError) as error:
+        except StoreError:
             self.close()
-            if isinstance(error, StoreError):
-                raise
+            raise
+        except peewee.PeeweeException as error:
+            self.close()
             raise StoreError(f"{self.name}: {_first_line(error)}") from error
         except migrations.MigrationError as error:
             self.close()
@@ -78,6 +83,37 @@ class PostgresDatabase(Database):
         self.db.close()
 
     # ---- the connection
+
+    def _connect_first(self) -> None:
+        """StoreLost: the server is away or not ready yet. Any other StoreError: it is there, and
+        refuses us for good."""
+        try:
+            self._connect()
+            return
+        except StoreLost as error:
+            if not self._takes_others(error):
+                raise
+        try:
+            self._connect()  # it may have come up between the two
+        except StoreLost as error:
+            if _is_full(error) or not self._takes_others(error):
+                raise
+            raise StoreError(str(error)) from error
+
+    def _takes_others(self, error: StoreLost) -> bool:
+        """Whether the server takes connections, though not ours. Its words cannot tell, for they
+        are in the language that it was set up in. After a time-out it is not asked: libpq would
+        hold Python's lock meanwhile."""
+        import psycopg
+        from psycopg.conninfo import make_conninfo
+
+        cause = error.__cause__
+        if isinstance(_driver_error(cause), psycopg.errors.ConnectionTimeout):
+            return False
+        asked = make_conninfo(
+            self._url, connect_timeout=PING_S, sslmode="disable", gssencmode="disable"
+        )
+        return psycopg.pq.PGconn.ping(asked.encode()) == psycopg.pq.Ping.OK
 
     def _connect(self) -> None:
         self.db.close()
@@ -89,6 +125,8 @@ class PostgresDatabase(Database):
             if "password" in why or "authentication" in why:
                 remedy = REMEDY
             raise StoreLost(f"{self.name} cannot be reached: {why}; {remedy}") from error
+        except peewee.PeeweeException as error:  # the address itself
+            raise StoreError(f"{self.name}: {_first_line(error)}") from error
         server = self._driver.server_version
         if server < VERSION_MIN:
             raise StoreError(f"{self.name} is PostgreSQL {server // 10_000}; 12 is needed")
@@ -116,8 +154,20 @@ class PostgresDatabase(Database):
         except peewee.PeeweeException:
             if not self._lost:
                 raise
-            self._connect()
+        self._connect()
+        return self._or_lost(do)
+
+    def _or_lost(self, do: Callable[[], Any]) -> Any:
+        """On a connection that was made just now."""
+        try:
             return do()
+        except peewee.PeeweeException as error:
+            if not self._lost:
+                raise
+            raise self._lost_at(error) from error
+
+    def _lost_at(self, error: BaseException) -> StoreLost:
+        return StoreLost(f"{self.name}: the connection is lost: {_first_line(error)}")
 
     # ---- transactions
 
@@ -145,7 +195,7 @@ class PostgresDatabase(Database):
             if not self._lost:
                 raise
             self._connect()  # it was restarted since; nothing had begun
-            self.run(sql)
+            self._or_lost(lambda: self.run(sql))
 
     def _commit(self) -> None:
         try:
@@ -173,7 +223,7 @@ class PostgresDatabase(Database):
         if not isinstance(error, peewee.PeeweeException):
             return None
         if self._lost:
-            return StoreLost(f"{self.name}: the connection is lost: {_first_line(error)}")
+            return self._lost_at(error)
         state = _sqlstate(error)
         if state in NOT_AVAILABLE:
             return StoreBusy(
@@ -266,6 +316,16 @@ def _sqlstate(error: BaseException) -> str:
         if state:
             return str(state)
     return ""
+
+
+def _driver_error(error: BaseException | None) -> BaseException | None:
+    """psycopg's own, which peewee has wrapped."""
+    return (error.__cause__ or error.__context__) if error is not None else None
+
+
+def _is_full(error: StoreLost) -> bool:
+    """All its connections are taken. Told by its words, in want of anything better."""
+    return "too many clients" in str(error) or "remaining connection slots" in str(error)
 
 
 def _first_line(error: BaseException) -> str:

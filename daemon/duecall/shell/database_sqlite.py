@@ -59,8 +59,10 @@ class SqliteFile(Database):
                     migrations.migrate(self.db)
         except (OSError, DatabaseError) as error:
             self.db.close()
+            if _is_held(error):
+                raise self._busy() from error
             raise StoreError(
-                f"{path}: the database cannot be opened: {error}; "
+                f"{path}: the database cannot be opened: {_first(error)}; "
                 "check its rights, the space on its disk, and that it is a Duecall database"
             ) from error
         except migrations.MigrationError as error:
@@ -77,6 +79,12 @@ class SqliteFile(Database):
         with cast(Any, peewee).__exception_wrapper__:
             cast(Any, self.db).cursor().executemany(sql, rows)
 
+    def _busy(self) -> StoreBusy:
+        return StoreBusy(
+            f"{self.name}: another process holds the database; "
+            f"see which one with: fuser {self.name}"
+        )
+
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[None]:
         """A writer takes the lock at the start, for SQLite does not wait when a reader wants to
@@ -89,12 +97,23 @@ class SqliteFile(Database):
             with self.db.atomic("IMMEDIATE"):
                 yield
         except OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise StoreBusy(
-                    f"{self.name}: another process has held the database for {BUSY_S} s; "
-                    "see which one with: fuser " + self.name
-                ) from error
-            raise StoreError(f"{self.name}: {error}; look at its disk and its rights") from error
+            if _is_held(error):
+                raise self._busy() from error
+            problem = f"{self.name}: {_first(error)}; look at its disk and its rights"
+            raise StoreError(problem) from error
+
+
+def _is_held(error: BaseException) -> bool:
+    """By another process; SQLite itself, whose words these are, speaks English everywhere."""
+    return isinstance(error, OperationalError) and ("locked" in str(error) or "busy" in str(error))
+
+
+def _first(error: BaseException) -> BaseException:
+    """On a full disk SQLite takes a transaction back by itself: that there is nothing to take back
+    is what is told last."""
+    earlier = error.__context__
+    hidden = earlier is not None and "no transaction is active" in str(error)
+    return _first(earlier) if hidden and earlier is not None else error
 
 
 def sqlite_path(url: str) -> Path:

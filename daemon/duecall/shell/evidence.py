@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from duecall.core.callee_zones import zones_of
 from duecall.shell.call_files import CallFiles, sum_of
 from duecall.shell.database import chunks, marks
+from duecall.shell.evidence_books import disagreements
 from duecall.shell.evidence_text import Moment, Timeline, summary_text
 from duecall.shell.ledger import canonical, entry_text
 from duecall.shell.person_export import PersonExport
@@ -105,7 +106,9 @@ class EvidenceWriter:
             attempt["recording_sha256"] = its["sha256"] if its else ""
             attempt["recording_is"] = self._copy_recording(out, attempt, its, done)
         self._write_transcripts(out, ids, done)
-        self._write_ledger(out, entries, done)
+        unsound = self._write_ledger(out, entries, done)
+        sound = [one for one in attempts if one["id"] not in unsound]
+        done.problems += disagreements(self._parts, sound, entries)
         self._write_rules(out, entries, done)
         self._write_attempts(out, attempts, calls, zone)
         _write_csv(out / "keys.csv", _KEY_COLUMNS, (
@@ -219,24 +222,33 @@ class EvidenceWriter:
 
     def _write_ledger(
         self, out: Path, entries: Sequence[Mapping[str, Any]], done: Evidence
-    ) -> None:
+    ) -> set[str]:
+        """Attempts of which an entry is not what was written."""
+        unsound = set()
         with (out / "ledger.jsonl").open("w", encoding="utf-8") as file:
             for entry in entries:
-                link = self._link(entry["chain"], entry["seq"])
+                before = self._before(entry["chain"], entry["seq"])
                 body = canonical(entry["body"])
-                text = entry_text(
-                    link or "", entry["chain"], entry["seq"], entry["at"], entry["kind"],
-                    entry["target_id"], entry["attempt_id"], body,
-                )  # fmt: skip
-                if link is None or self._parts.vault.ledger_hash(text) != entry["hash"]:
+                if before is None or not self._is_as_written(entry, before, body):
+                    unsound.add(entry["attempt_id"])
                     place = f"{entry['chain']} {entry['seq']}"
                     done.problems.append(
                         f"entry {place} of the ledger is not what was written: duecall audit"
                     )
-                line = {**entry, "body": body, "prev": link}
+                line = {**entry, "body": body, "prev": before}
                 file.write(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n")
+        return unsound
 
-    def _link(self, chain: str, seq: int) -> str | None:
+    def _is_as_written(self, entry: Mapping[str, Any], before: str, body: str) -> bool:
+        vault = self._parts.vault
+        facts = (entry["at"], entry["kind"], entry["target_id"], entry["attempt_id"], body)
+        return any(
+            vault.ledger_hash(entry_text(tie, entry["chain"], entry["seq"], *facts))
+            == entry["hash"]
+            for tie in (vault.ledger_tie(before), before)
+        )
+
+    def _before(self, chain: str, seq: int) -> str | None:
         """The hash of the entry before; None: it is gone."""
         if seq == 1:
             return ""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from duecall.core.outcome import NOT_SENT
-from duecall.shell.models import from_us
+from duecall.shell.column_values import from_us
 
 
 class Moment(NamedTuple):

@@ -25,8 +25,8 @@ __all__ = [
     "why_no_freeswitch",
 ]
 
-_START_S = 60.0
-_STOP_S = 10.0
+_START_S = 180.0  # for a hung start: an end is seen at once
+_STOP_S = 20.0
 _FOLDERS = ("log", "db", "run", "temp", "scripts", "sounds", "storage", "cache", "certs")
 
 

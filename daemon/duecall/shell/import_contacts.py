@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Protocol, TypeAlias
 
 from duecall.core.contact import Account, Contact
+from duecall.shell.column_values import TargetState
 from duecall.shell.contact_json import account_text, contact_data, contact_text
 from duecall.shell.contact_keys import ContactKeys, Person
 from duecall.shell.database import Database, chunks, marks
 from duecall.shell.ledger import Ledger
-from duecall.shell.models import TargetState
 from duecall.shell.stop_store import NUMBER_STOPPED, STOPS, StopStore
 from duecall.shell.target_store import UNREADABLE, CampaignKey
 from duecall.shell.vault import Vault

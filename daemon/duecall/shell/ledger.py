@@ -2,9 +2,11 @@
 
 One chain a writer (a daemon, or `cli`), so that daemons never wait for each other. An entry's hash
 is keyed with the vault's and covers the one before it: who has the database alone can neither
-change an entry nor take one out or put one in unseen. Entries are written at the very end of the
-transaction whose decisions they tell of: both are durable, or neither. `duecall audit` verifies all
-of it, by code of its own.
+change an entry nor take one out or put one in unseen. Nor can he cut a chain off: an entry carries
+on from the tie of the one before it, a keyed hash of that one's hash, and the database holds the
+tie of the newest entry alone, in `chain`. Entries are written at the very end of the transaction
+whose decisions they tell of: both are durable, or neither. `duecall audit` verifies all of it, by
+code of its own.
 
 Kinds and their bodies: docs/rules.md. No name, number or contract stands in them in clear.
 """
@@ -76,23 +78,27 @@ class Ledger:
                 whose,
             )
             newest = run(sql, whose).fetchone()
-        seq, link = newest
+        seq, tie = newest
+        if not seq:
+            tie = self._vault.ledger_tie("")
         rows = []
         for entry in self._entries:
             seq += 1
-            link = self._vault.ledger_hash(entry_text(link, self._writer, seq, *entry))
-            rows.append((self._lender, self._writer, seq, *entry, link))
+            known = self._vault.ledger_hash(entry_text(tie, self._writer, seq, *entry))
+            rows.append((self._lender, self._writer, seq, *entry, known))
+            tie = self._vault.ledger_tie(known)
         self._database.run_many(INSERT, rows)
         run("UPDATE chain SET seq = ?, hash = ? WHERE lender_id = ? AND name = ?",
-            (seq, link, *whose))  # fmt: skip
+            (seq, tie, *whose))  # fmt: skip
 
 
 def entry_text(
-    link: str, chain: str, seq: int, at_us: int, kind: str, target_id: int, attempt_id: str,
+    tie: str, chain: str, seq: int, at_us: int, kind: str, target_id: int, attempt_id: str,
     body: str,
 ) -> str:  # fmt: skip
-    """What an entry's hash is of. link: the hash of the entry before it, empty for the first."""
-    return "\n".join((link, chain, str(seq), str(at_us), kind, str(target_id), attempt_id, body))
+    """What an entry's hash is of. tie: `Vault.ledger_tie` of the hash of the entry before it; in
+    entries of before there were ties, that hash itself."""
+    return "\n".join((tie, chain, str(seq), str(at_us), kind, str(target_id), attempt_id, body))
 
 
 def canonical(body: Mapping[str, Any]) -> str:

@@ -12,7 +12,9 @@ from duecall.core import commands as c
 from duecall.core.attempt import Attempt, Target
 from duecall.core.gate_types import ProposedCall
 from duecall.core.rule_merge import EffectiveRules
-from duecall.shell.models import maybe_us
+from duecall.shell.column_values import maybe_us
+
+NO_PROMISE = "none"
 
 
 def of_call(attempt: Attempt, campaign_digest: str, contacts_digest: str) -> dict[str, Any]:
@@ -59,8 +61,9 @@ def of_refusal(command: c.DeferTarget) -> dict[str, Any]:
     }
 
 
-def of_end(command: c.SaveOutcome, sent_at: int | None, *, rang: bool) -> dict[str, Any]:
-    """An attempt has its outcome. sent_at: microseconds; None where that is not known."""
+def of_end(command: c.SaveOutcome, sent_at: int | None, said: str, *, rang: bool) -> dict[str, Any]:
+    """An attempt has its outcome. sent_at: microseconds; None where that is not known. said: keyed
+    hash of `said_text`."""
     result = command.ending.result
     return {
         "outcome": command.outcome.value,
@@ -71,9 +74,16 @@ def of_end(command: c.SaveOutcome, sent_at: int | None, *, rang: bool) -> dict[s
         "rang": rang,
         "answered": command.ending.answered,
         "heard_ms": result.heard_ms if result else 0,
+        "said": said,
         "next_due": maybe_us(command.next_due),
         "reason": command.reason,
     }
+
+
+def said_text(action: str, keys: str, answers: str, promised: str) -> str:
+    """What the callee said by keys or words. All as the tables have it: three columns of `attempt`,
+    and `due` of its row in `promise`, or `NO_PROMISE`."""
+    return "\n".join((action, keys, answers, promised))
 
 
 def of_rules(campaign: str, campaign_digest: str, rules: EffectiveRules) -> dict[str, Any]:

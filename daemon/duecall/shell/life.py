@@ -1,4 +1,4 @@
-"""Which run of which daemon this is, so that two are told apart that have one name.
+"""Which daemon this is, and which run of it, so that two are told apart that have one name.
 
 A restart after a crash must not wait for the lease of the life before it; a second machine with a
 copy of `var/` must not start at all, for both would settle each other's calls.
@@ -81,3 +81,16 @@ def _signalled(pid: int) -> str:
     except PermissionError:
         pass
     return "some"
+
+
+def own_daemon_id(var: Path) -> str:
+    """Names this installation's channels in the switch. The same after a restart, so that a new
+    daemon finds the calls of the old one."""
+    path = var / "daemon.id"
+    known = path.read_text().strip() if path.exists() else ""
+    if not known:  # or cut off by a crash: an empty name would mean every daemon's channels
+        known = os.urandom(4).hex()
+        fresh = path.with_suffix(".new")
+        fresh.write_text(known)
+        os.replace(fresh, path)
+    return known

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from collections import deque
 from collections.abc import Iterable
 from math import ceil
 from pathlib import Path
@@ -22,10 +22,13 @@ from typing import Any, Literal
 import yaml
 
 from duecall.core.site import Site
+from duecall.shell import control
 from duecall.shell.config_file import load_site
+from duecall.shell.daemon_start import WAITING
 from duecall.shell.freeswitch_install import hold_music_path, write_minimal
 from duecall.shell.freeswitch_process import FreeSwitchProcess, find_freeswitch, why_no_freeswitch
 from duecall.shell.hold_music import write_hold_music
+from duecall.shell.process_start import START_S, wait_for_start
 
 SwitchKind = Literal["pocket", "freeswitch"]
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -148,8 +151,8 @@ class LoopbackSite:
             **options,
         )
 
-    def start_daemon(self, *options: str, timeout_s: float = 30.0) -> None:
-        """Returns when the daemon answers. options: of `duecall run`."""
+    def start_daemon(self, *options: str, timeout_s: float = START_S) -> None:
+        """Returns when the daemon has begun. options: of `duecall run`."""
         self._daemon = subprocess.Popen(
             [
                 *COMMAND,
@@ -165,14 +168,14 @@ class LoopbackSite:
             stderr=(self.folder / "daemon.err").open("wb"),
             start_new_session=True,
         )
-        control = self.path("var") / "duecall.sock"
-        deadline = time.monotonic() + timeout_s
-        while not _accepts(control):
-            if self._daemon.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(
-                    "the daemon did not start:\n" + (self.folder / "daemon.err").read_text()
-                )
-            time.sleep(0.05)
+        socket_path = self.path("var") / "duecall.sock"
+        wait_for_start(
+            "the daemon",
+            self._daemon,
+            lambda: _has_begun(socket_path),
+            self.folder / "daemon.err",
+            timeout_s,
+        )
 
     @property
     def daemon_pid(self) -> int:
@@ -247,7 +250,7 @@ class PocketProcess:
             self._command += ["--gateway", f"{name}={trunk.proxy}"]
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, timeout_s: float = 30.0) -> None:
+    def start(self) -> None:
         # Other ports for sound than in an earlier life: its callees may still be talking to those.
         self.process = subprocess.Popen(
             [*self._command, "--rtp-port-base", str(rtp_range()[0])],
@@ -257,30 +260,38 @@ class PocketProcess:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        deadline = time.monotonic() + timeout_s
-        while not _accepts(("127.0.0.1", self._port)):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the pocket switch did not start:\n" + self._log.read_text())
-            time.sleep(0.05)
+        wait_for_start("the pocket switch", self.process, self._answers, self._log)
+
+    def _answers(self) -> bool:
+        return _accepts(("127.0.0.1", self._port))
 
     def stop(self) -> None:
         if self.process is None:
             return
         process, self.process = self.process, None
+        if process.poll() is not None:
+            return  # long ago perhaps: its number, and so its group's, may be another's by now
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(30)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-def _accepts(address: Path | tuple[str, int]) -> bool:
-    family = socket.AF_UNIX if isinstance(address, Path) else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+def _has_begun(path: Path) -> bool:
+    """path: the control socket of a daemon, or where it will be."""
+    try:
+        return bool(control.ask(path, {"do": "status"}, 5.0)["state"] != WAITING)
+    except (control.NoDaemon, control.ControlError):
+        return False
+
+
+def _accepts(address: tuple[str, int]) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(0.5)
         try:
-            probe.connect(str(address) if isinstance(address, Path) else address)
+            probe.connect(address)
         except OSError:
             return False
         return True
@@ -304,18 +315,32 @@ def free_port() -> int:
 # Below the ports that the kernel hands out by itself (32768 and up): those would be taken from
 # under the switch in the middle of a call.
 RTP_FIRST, RTP_LAST, RTP_PORTS = 10_000, 32_000, 800
+_CLAIMS_KEPT = 4  # a switch that starts anew leaves its range to callees who talk to it still
 _slot = os.getpid()
+_claims: deque[socket.socket] = deque(maxlen=_CLAIMS_KEPT)
 
 
 def rtp_range() -> tuple[int, int]:
-    """RTP_PORTS UDP ports for sound that are free now; another range at each call."""
+    """RTP_PORTS UDP ports for sound that are free now; another range at each call.
+
+    Claimed against other sites of this machine: a switch holds the port of a call only while there
+    is one, and what another site's callee sends there after that hides the keys of the next callee.
+    """
     global _slot
     slots = (RTP_LAST - RTP_FIRST) // RTP_PORTS
     for _ in range(slots):
         start = RTP_FIRST + (_slot % slots) * RTP_PORTS
         _slot += 1
-        if all(_is_free(port) for port in range(start, start + RTP_PORTS, 20)):
-            return start, start + RTP_PORTS - 2
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", start + RTP_PORTS - 1))
+        except OSError:
+            claim.close()
+            continue
+        if all(_is_free(port) for port in range(start, start + RTP_PORTS - 2, 20)):
+            _claims.append(claim)
+            return start, start + RTP_PORTS - 4
+        claim.close()
     raise RuntimeError(f"no {RTP_PORTS} free UDP ports between {RTP_FIRST} and {RTP_LAST}")
 
 

@@ -221,7 +221,19 @@ CREATE TABLE transcript (
 CREATE INDEX transcript_lender_id_at ON transcript (lender_id, at);
 """
 
-MIGRATIONS = (V1, V2, V3, V4)  # the n-th makes version n of version n-1
+# Stops as they were until they were lifted (lifted_by: who said so) or made longer (NULL), by the
+# hash alone: nobody is named in clear.
+V5 = """
+CREATE TABLE former_stop (
+    id {id}, lender_id BIGINT NOT NULL REFERENCES lender (id),
+    key_kind TEXT NOT NULL, key TEXT NOT NULL, campaign_id BIGINT NOT NULL, kind TEXT NOT NULL,
+    expires_at BIGINT, source TEXT NOT NULL, at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL, lifted_by TEXT);
+CREATE INDEX former_stop_lender_id_key_kind_key ON former_stop (lender_id, key_kind, key);
+CREATE INDEX former_stop_lender_id_ended_at ON former_stop (lender_id, ended_at);
+"""
+
+MIGRATIONS = (V1, V2, V3, V4, V5)  # the n-th makes version n of version n-1
 VERSION = len(MIGRATIONS)
 
 

@@ -1,14 +1,12 @@
 """The tables, as Peewee sees them. `migrations.py` makes them; a test keeps the two alike.
 
-Times are whole microseconds since 1970 in UTC: exact, sortable, eight bytes in every index, and no
-driver's idea of time zones in between. Every table carries its lender, the key by which a
-distributed PostgreSQL would shard. What tells who a person is stands only in `sealed` columns.
+Times are microseconds, and states those of `column_values.py`. Every table carries its lender, the
+key by which a distributed PostgreSQL would shard. What tells who a person is stands only in
+`sealed` columns.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from enum import Enum
 from typing import Any
 
 from peewee import (
@@ -24,38 +22,6 @@ from peewee import (
     SmallIntegerField,
     TextField,
 )
-
-from duecall.core.local_day import from_us as from_us
-from duecall.core.local_day import to_us as to_us
-
-MICROSECOND = timedelta(microseconds=1)
-
-
-class TargetState(str, Enum):
-    """Where a target is. Only READY ones are handed out, in the order of `rank`."""
-
-    NEW = "new"  # imported, not ranked yet
-    WAITING = "waiting"  # until due_at
-    READY = "ready"
-    HELD = "held"  # handed to a daemon
-    CALLING = "calling"  # has an attempt that is not settled
-    DONE = "done"  # for `reason`
-
-
-class CampaignState(str, Enum):
-    LOADED = "loaded"
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-    FINISHED = "finished"
-
-
-def maybe_us(at: datetime | None) -> int | None:
-    return None if at is None else to_us(at)
-
-
-def maybe_from_us(us: int | None) -> datetime | None:
-    return None if us is None else from_us(us)
 
 
 class Lender(Model):
@@ -260,6 +226,25 @@ class StopRow(Row):
         indexes = ((("lender", "key_kind", "key", "campaign_id", "kind"), True),)
 
 
+class FormerStopRow(Row):
+    """A stop as it was until it was lifted or made longer (shell/former_stops.py)."""
+
+    id = BigAutoField()
+    key_kind = CharField()
+    key = CharField()
+    campaign_id = BigIntegerField()
+    kind = CharField()
+    expires_at = BigIntegerField(null=True)
+    source = TextField()
+    at = BigIntegerField()
+    ended_at = BigIntegerField()
+    lifted_by = TextField(null=True)  # NULL: it was made longer
+
+    class Meta:
+        table_name = "former_stop"
+        indexes = ((("lender", "key_kind", "key"), False), (("lender", "ended_at"), False))
+
+
 class ChainRow(Row):
     """The newest entry of one writer's ledger."""
 
@@ -411,21 +396,4 @@ class NewsRow(Row):
         primary_key = CompositeKey("lender", "seq")
 
 
-MODELS: tuple[type[Model], ...] = (
-    Lender,
-    CampaignRow,
-    ContactRow,
-    AccountRow,
-    TargetRecord,
-    AttemptRow,
-    StopRow,
-    ChainRow,
-    LedgerRow,
-    DocumentRow,
-    PromiseRow,
-    RecordingRow,
-    TranscriptRow,
-    TallyRow,
-    DaemonRow,
-    NewsRow,
-)
+MODELS: tuple[type[Model], ...] = (Lender, *Row.__subclasses__())

@@ -144,6 +144,7 @@ class Operator:
         self._count(names)
         calls = list(dialer.live.values())
         return {
+            "state": "running",
             "switch": service.switch_state,
             "switch_since": service.switch_since.wall.isoformat(),
             "links": {name: asdict(said) for name, said in service.switch.statistics.items()},

@@ -20,9 +20,8 @@ from duecall.core.campaign_run import CampaignRun
 from duecall.core.site import Site
 from duecall.core.transfer import transfer_wait_s
 from duecall.shell.clock import now
+from duecall.shell.column_values import CampaignState
 from duecall.shell.daemon_store import LEASE_S, RENEW_S
-from duecall.shell.life import Life
-from duecall.shell.models import CampaignState
 from duecall.shell.store import News, Store, StoredCampaign, StoreError, TakenOver
 from duecall.shell.store_worker import StoreWorker
 
@@ -34,8 +33,9 @@ GRACE_S = 600
 
 
 class OtherDaemons:
-    """runs: those of the dialer. put: takes events. renewed: called with the name of a campaign of
-    which there is a new version, before the dialer hears of it."""
+    """For a daemon that has joined (shell/daemon_start.py). runs: those of the dialer. put: takes
+    events. renewed: called with the name of a campaign of which there is a new version, before the
+    dialer hears of it. news_seq: of the last of the news that are known already."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class OtherDaemons:
         put: Callable[[e.Event], None],
         alarm: Callable[[c.Alarm], None],
         renewed: Callable[[str], None],
+        news_seq: int,
     ) -> None:
         self._site = site
         self._worker = worker
@@ -52,25 +53,17 @@ class OtherDaemons:
         self._put = put
         self._alarm = alarm
         self._renewed = renewed
-        self._seq = 0
+        self._seq = news_seq
         self._shared = worker.store.shared
         self._next_renewal_s = 0.0
         self._next_finishing_s = 0.0
-        self._leased_until_s = 0.0  # monotonic
-        self._steady_since_s = 0.0  # since when the lease was never lost
+        at_s = now().mono_s
+        self._leased_until_s = at_s + LEASE_S
+        self._steady_since_s = at_s  # since when the lease was never lost
         self._faults_told = 0
         self._trouble = ""
 
     # ---- life
-
-    def begin(self) -> None:
-        """Before anything is recovered. DaemonTwice where this daemon lives elsewhere."""
-        self._worker.call(partial(Store.join, life=Life.own()))
-        if not self._shared:  # nobody else can live: what bears another name is recovered as ours
-            self._worker.call(partial(Store.take_over, longest_s={}))
-        self._seq = self._worker.call(Store.news_seq)
-        at_s = now().mono_s
-        self._leased_until_s, self._steady_since_s = at_s + LEASE_S, at_s
 
     def run(self) -> None:
         """In a greenlet of its own, until it is killed."""

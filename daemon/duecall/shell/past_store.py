@@ -18,8 +18,8 @@ from duecall.core.proposal import keys_of
 from duecall.core.rule_pack import KeyKind
 from duecall.shell.attempt_store import ABANDONED, ANSWERED
 from duecall.shell.campaign_store import CampaignStore
+from duecall.shell.column_values import to_us
 from duecall.shell.database import Database, chunks, marks
-from duecall.shell.models import to_us
 from duecall.shell.stop_store import StopKeys, StopStore
 from duecall.shell.target_store import CampaignKey, TargetRow
 

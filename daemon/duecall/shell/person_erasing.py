@@ -17,13 +17,14 @@ from duecall.core.contact import Account, Contact
 from duecall.core.keeping import Keeping, Kept, What
 from duecall.core.rule_pack import Level
 from duecall.shell.call_files import CallFiles
+from duecall.shell.column_values import TargetState, to_us
 from duecall.shell.contact_json import contact_text
 from duecall.shell.database import marks
-from duecall.shell.models import TargetState, to_us
 from duecall.shell.person_store import AttemptEntry, Person, PersonStore
 from duecall.shell.personal_sounds import PersonalSounds
 from duecall.shell.recording_index import forget_recordings
-from duecall.shell.stop_store import FORGOTTEN, NewStop
+from duecall.shell.stop_store import FORGOTTEN
+from duecall.shell.stop_types import NewStop
 from duecall.shell.store_parts import StoreParts
 from duecall.shell.target_store import KEPT_BACK_BY_CAMPAIGN
 

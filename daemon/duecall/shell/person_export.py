@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from duecall.shell.column_values import from_us, to_us
 from duecall.shell.contact_json import contact_data
 from duecall.shell.database import chunks, marks
-from duecall.shell.models import from_us, to_us
 from duecall.shell.person_store import Person
 from duecall.shell.store_parts import StoreParts
 from duecall.shell.transcripts import Transcripts
@@ -60,6 +60,9 @@ LEDGER = """SELECT chain, seq, at, kind, target_id, attempt_id, body, hash FROM 
 STOPS = """SELECT s.key_kind, s.key, k.name, s.kind, s.expires_at, s.source, s.at FROM stop s
     LEFT JOIN campaign k ON k.id = s.campaign_id
     WHERE s.lender_id = ? AND s.key_kind = ? AND s.key IN ({}) ORDER BY s.id"""
+FORMER_STOPS = STOPS.replace(
+    " s.at FROM stop s", " s.at, s.ended_at, s.lifted_by FROM former_stop s"
+)
 PROMISES = """SELECT p.attempt_id, p.account_id, p.due, p.at FROM promise p
     WHERE p.account_id IN ({}) ORDER BY p.at"""
 
@@ -101,6 +104,7 @@ class PersonExport:
             "transcripts": self.transcripts([one.id for one in person.attempts]),
             "promises": self.promises(person.account_ids),
             "stops": self.stops(person),
+            "former_stops": self.former_stops(person),
             "ledger": self.ledger(ids),
         }
 
@@ -141,29 +145,25 @@ class PersonExport:
 
     def stops(self, person: Person) -> list[dict[str, Any]]:
         """Of the person, the accounts and the numbers; not those of prefixes."""
+        return [_stop(row) for row in self._stop_rows(STOPS, person)]
+
+    def former_stops(self, person: Person) -> list[dict[str, Any]]:
+        """Those that were lifted or made longer, with the time until which they were so."""
+        return [
+            {**_stop(row[:-2]), "ended": _time(row[-2]), "lifted_by": row[-1]}
+            for row in self._stop_rows(FORMER_STOPS, person)
+        ]
+
+    def _stop_rows(self, sql: str, person: Person) -> Iterator[Sequence[Any]]:
         keys: tuple[tuple[str, Sequence[str]], ...] = (
             ("contact", (person.key,)),
             ("account", [str(account) for account in person.account_ids]),
             ("number", person.numbers),
         )
-        found = []
         for kind, values in keys:
             for some in chunks(values):
-                sql = STOPS.format(marks(some))
-                rows = self._database.run(sql, (self._lender, kind, *some)).fetchall()
-                found += [
-                    {
-                        "of": key_kind,
-                        "key": key,
-                        "campaign": campaign or "",
-                        "kind": what,
-                        "expires": _time(expires),
-                        "source": source,
-                        "at": _time(at),
-                    }
-                    for key_kind, key, campaign, what, expires, source, at in rows
-                ]
-        return found
+                asked = (self._lender, kind, *some)
+                yield from self._database.run(sql.format(marks(some)), asked).fetchall()
 
     def ledger(self, targets: Sequence[int]) -> list[dict[str, Any]]:
         """All entries about these targets and their calls, with their places in the chains."""
@@ -191,6 +191,19 @@ def note(parts: StoreParts, did: str, person: Person, at: datetime, **more: Any)
             parts.ledger.add("person", body, to_us(at))
 
     parts.database.repeated(write)
+
+
+def _stop(row: Sequence[Any]) -> dict[str, Any]:
+    key_kind, key, campaign, what, expires, source, at = row
+    return {
+        "of": key_kind,
+        "key": key,
+        "campaign": campaign or "",
+        "kind": what,
+        "expires": _time(expires),
+        "source": source,
+        "at": _time(at),
+    }
 
 
 def _values(columns: Sequence[tuple[str, bool]], row: Sequence[Any]) -> dict[str, Any]:

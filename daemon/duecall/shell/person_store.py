@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Any
 
 from duecall.core.contact import Contact
+from duecall.shell.column_values import from_us, maybe_from_us
 from duecall.shell.contact_json import contact_of
 from duecall.shell.database import marks
-from duecall.shell.models import from_us, maybe_from_us
 from duecall.shell.store_parts import StoreParts
 from duecall.shell.vault import VaultError, mask_phone
 

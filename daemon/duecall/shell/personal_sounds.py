@@ -1,6 +1,7 @@
 """The sounds of one person: names and free words that the cache holds, found by their texts.
 
-They are computed anew from the person's rows and the campaigns, in whatever voice they were made.
+They are computed anew from the person's rows and the campaigns, in whatever voice they were made;
+whole sentences and titled names are found by the name alone, whatever campaign and day said them.
 What was said of former data (a name since corrected) goes when nobody needs it for a month
 (sound_keeper.py).
 """
@@ -52,7 +53,7 @@ class PersonalSounds:
                 for part in parts:
                     with suppress(SpeechError):
                         found |= {
-                            step.text
+                            step.of or step.text
                             for step in book.steps([part], values)
                             if isinstance(step, Utterance) and step.personal
                         }

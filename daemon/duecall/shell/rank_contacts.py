@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from duecall.core.campaign import OrderBy
 from duecall.core.contact import Account, Contact
 from duecall.core.ranking import OrderKey, order_keys, ranked
+from duecall.shell.column_values import TargetState
 from duecall.shell.contact_json import contact_of
 from duecall.shell.database import Database, chunks, marks
 from duecall.shell.import_contacts import BATCH, BREATH_S
-from duecall.shell.models import TargetState
 from duecall.shell.vault import Vault
 
 PAGE = 20_000
+SHARED_MAX = 10_000  # sort keys that are kept once for all who have them
 PLAIN_FIELDS = frozenset({"dpd", "due_date", "balance", "interest_rate", "currency"})
 S = TargetState
+Progress = Callable[[int, int], None]
 
 
 class Ranker:
@@ -31,10 +34,12 @@ class Ranker:
         self._vault = vault
         self._lender = lender
 
-    def rank(self, campaign: int, order: tuple[OrderBy, ...]) -> int:
+    def rank(
+        self, campaign: int, order: tuple[OrderBy, ...], progress: Progress | None = None
+    ) -> int:
         """Give every target its place and make the new ones ready. How many were moved.
 
-        Reads and sorts without the lock; writes only what differs.
+        Reads and sorts without the lock; writes only what differs. progress: (done, in all).
         """
         unseal = any(entry.field not in PLAIN_FIELDS for entry in order)
         sealed = "'', '', '', ''"
@@ -45,26 +50,37 @@ class Ranker:
             JOIN contact c ON c.id = a.contact_id WHERE t.campaign_id = ? AND t.id > ?
             ORDER BY t.id LIMIT {PAGE}"""
         rows: list[tuple[int, tuple[OrderKey, ...]]] = []
-        ranks: dict[int, int | None] = {}
+        ranks: dict[int, int] = {}  # of those that have one
         fresh: set[int] = set()
+        shared: dict[OrderKey, OrderKey] = {}
         for target, rank, state, *columns in self._pages(sql, campaign):
-            rows.append((target, order_keys(*self._read(*columns), order)))
-            ranks[target] = rank
+            keys = order_keys(*self._read(*columns), order)
+            rows.append((target, tuple(_once(key, shared) for key in keys)))
+            if rank is not None:
+                ranks[target] = rank
             if state == S.NEW.value:
                 fresh.add(target)
-        places = {target: place for place, target in enumerate(ranked(rows, order), 1)}
-        del rows
-        moves = [
-            (place, target)
-            for target, place in places.items()
-            if ranks[target] != place or target in fresh
-        ]
-        for some in chunks(moves, BATCH):
+        placed = ranked(rows, order)
+        del rows  # by far the most of it all
+
+        def moves() -> Iterator[tuple[int, int]]:
+            for place, target in enumerate(placed, 1):
+                if ranks.get(target) != place or target in fresh:
+                    yield place, target
+
+        count, done = sum(1 for _ in moves()), 0
+        ahead = moves()
+        while some := list(islice(ahead, BATCH)):
+            if progress is not None:
+                progress(done, count)
             self._database.repeated(partial(self._place, campaign, some, fresh))
+            done += len(some)
             time.sleep(BREATH_S)
-        if moves:
+        if progress is not None:
+            progress(count, count)
+        if count:
             self._database.analyse()
-        return len(moves)
+        return count
 
     def _pages(self, sql: str, campaign: int) -> Iterator[Sequence[Any]]:
         """All rows, by their first column; a server would else send a million of them at once."""
@@ -115,3 +131,10 @@ class Ranker:
             due_date=date.fromisoformat(due_date),
             **rest,
         )
+
+
+def _once(key: OrderKey, shared: dict[OrderKey, OrderKey]) -> OrderKey:
+    """The same key that others have already: a million contacts share a few hundred due days."""
+    if len(shared) < SHARED_MAX:
+        return shared.setdefault(key, key)
+    return shared.get(key, key)

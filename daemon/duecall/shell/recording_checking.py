@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from duecall.shell.call_files import CallFiles
-from duecall.shell.models import to_us
+from duecall.shell.column_values import to_us
 from duecall.shell.recording_index import Look, index, look_at
 from duecall.shell.recording_search import Wanted
 from duecall.shell.store_answers import Recorded

@@ -23,7 +23,7 @@ from gevent.threadpool import ThreadPool
 from duecall.core import commands as c
 from duecall.shell.call_files import CallFiles
 from duecall.shell.clock import now
-from duecall.shell.models import to_us
+from duecall.shell.column_values import to_us
 from duecall.shell.recording_index import Look, index, late_ones, look_at
 from duecall.shell.store import Store, StoreError
 from duecall.shell.store_answers import Recorded

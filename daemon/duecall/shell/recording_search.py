@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from duecall.shell.models import from_us, to_us
+from duecall.shell.column_values import from_us, to_us
 from duecall.shell.store_parts import StoreParts
 from duecall.shell.transcripts import Transcript, Transcripts
 from duecall.shell.vault import VaultError, mask_phone

@@ -9,8 +9,8 @@ from typing import Any
 
 from duecall.core.outcome import Outcome
 from duecall.core.report import AttemptRecord, TargetSummary
+from duecall.shell.column_values import TargetState, from_us, maybe_from_us, to_us
 from duecall.shell.database import Database
-from duecall.shell.models import TargetState, from_us, maybe_from_us, to_us
 from duecall.shell.vault import Vault
 from fs_scripts.contract import KeyPress
 

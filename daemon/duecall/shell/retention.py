@@ -18,15 +18,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from duecall.core.contact import Account, Contact
 from duecall.core.keeping import Keeping, years_after
 from duecall.core.site import Site
 from duecall.shell.call_files import CallFiles
+from duecall.shell.column_values import from_us, maybe_from_us, to_us
 from duecall.shell.contact_json import contact_of, contact_text
 from duecall.shell.database import chunks, marks
 from duecall.shell.keeping_rules import keeping_of
-from duecall.shell.models import from_us, maybe_from_us, to_us
 from duecall.shell.person_erasing import NO_ACCOUNT, Erased, Eraser, ForgetPlan
 from duecall.shell.person_store import PersonStore
 from duecall.shell.personal_sounds import PersonalSounds
@@ -43,6 +44,7 @@ WINDOWS_MAX = 30  # of which nothing was found
 YOUNGEST_DAYS = 400  # caps count calls of up to a year
 TIME_IS_OVER = "retention"  # reason of what is erased of one who is forgotten
 COUNTED = ("attempts", "promises", "recordings", "records", "accounts", "contacts", "numbers")
+FORMER = "former_stops"
 
 FIRST = "SELECT min(saved_at) FROM attempt WHERE campaign_id = ?"
 OLD = """SELECT id, account_id, saved_at, settled_at, recording, daemon FROM attempt
@@ -80,13 +82,15 @@ class OldAttempt(NamedTuple):
 @dataclass(slots=True)
 class Piece:
     """What is to be removed at once. attempts: rows that go. recordings: (attempt, name) of files
-    that go, also of attempts that stay. person: one who is forgotten, of whom more may go now."""
+    that go, also of attempts that stay. person: one who is forgotten, of whom more may go now.
+    former: ids of stops that were lifted or made longer long ago."""
 
     campaign: str = ""
     rules: str = ""
     attempts: list[OldAttempt] = field(default_factory=list)
     recordings: list[tuple[str, str]] = field(default_factory=list)
     person: ForgetPlan | None = None
+    former: Sequence[int] = ()
     gone: Sequence[str] = ()
     counts: dict[str, int] = field(default_factory=dict)
     erased: Erased = field(default_factory=Erased)
@@ -124,7 +128,8 @@ class Sweep:
         if piece is None:
             self.ended = True
             return None
-        return piece if piece.attempts or piece.recordings or piece.person else None
+        found = piece.attempts or piece.recordings or piece.person or piece.former
+        return piece if found else None
 
     def write(self, store: Store, piece: Piece) -> None:
         """Remove its rows: all of them, with an entry in the ledger, or none."""
@@ -132,6 +137,8 @@ class Sweep:
         if piece.person is not None and self._eraser is not None:
             self._eraser.erase(piece.person, piece.gone, piece.erased, TIME_IS_OVER)
             piece.counts = {name: n for name, n in piece.erased.counts.items() if name in COUNTED}
+        elif piece.former:
+            parts.database.repeated(lambda: self._write_former(parts, piece))
         else:
             parts.database.repeated(lambda: self._write(parts, piece))
         for name, count in piece.counts.items():
@@ -163,6 +170,25 @@ class Sweep:
             if keeping is not None:
                 yield from self._of_campaign(parts, campaign_id, name, keeping)
         yield from self._of_forgotten(parts, eraser)
+        yield from self._of_stops(parts)
+
+    def _of_stops(self, parts: StoreParts) -> Iterator[Piece]:
+        """Stops of before: as long as the calls that they may have held back, of any campaign."""
+        kept_us = [self._kept_us(one) for one in (self._keeping or {}).values()]
+        before = min(kept_us, default=0)
+        while ids := parts.stops.former.old(before, PAGE):
+            yield Piece(former=ids)
+
+    def _kept_us(self, keeping: Keeping | None) -> int:
+        """The earliest moment of which a log has to be there still."""
+        if keeping is None:
+            return 0
+        today = keeping.day(self._now)
+        years = keeping.longest_years("log", today)
+        if years is None:
+            return 0
+        day = min(years_after(today, -years), today - timedelta(days=YOUNGEST_DAYS))
+        return to_us(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(keeping.zone)))
 
     def _of_campaign(
         self, parts: StoreParts, campaign_id: int, name: str, keeping: Keeping
@@ -234,6 +260,11 @@ class Sweep:
             yield Piece(person=plan if due and not open_ones else None)
 
     # ---- removing rows
+
+    def _write_former(self, parts: StoreParts, piece: Piece) -> None:
+        with parts.database.writing():
+            piece.counts[FORMER] = parts.stops.former.remove(piece.former)
+            parts.ledger.add("retention", dict(piece.counts), to_us(self._now))
 
     def _write(self, parts: StoreParts, piece: Piece) -> None:
         run, count = parts.database.run, parts.database.count

@@ -8,7 +8,6 @@ The inbox is bounded; when it is full the event link stops reading and the switc
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,6 @@ import gevent.queue
 
 from duecall.core import commands as c
 from duecall.core import events as e
-from duecall.core.attempt import Target
 from duecall.core.campaign import Campaign
 from duecall.core.campaign_run import CampaignRun
 from duecall.core.dialer import Dialer
@@ -30,16 +28,18 @@ from duecall.shell.call_files import CallFiles
 from duecall.shell.cdr_journal import CdrJournal
 from duecall.shell.clock import now
 from duecall.shell.clock_watch import ClockWatch
+from duecall.shell.column_values import CampaignState
+from duecall.shell.daemon_start import Begun
 from duecall.shell.daily_retention import DailyRetention
 from duecall.shell.database import chunks
 from duecall.shell.journal import Journal
 from duecall.shell.listening_service import ListeningService
-from duecall.shell.models import CampaignState
+from duecall.shell.loaded_targets import LoadedTargets
 from duecall.shell.other_daemons import OtherDaemons
 from duecall.shell.preparer import Preparer
 from duecall.shell.recording_hashes import RecordingHashes
 from duecall.shell.sound_keeper import SoundKeeper
-from duecall.shell.store import ApplyResult, Load, Store, StoreError
+from duecall.shell.store import ApplyResult, Store, StoreError
 from duecall.shell.store_worker import BATCH_MAX, StoreWorker
 from duecall.shell.switch import Switch
 from duecall.shell.switch_calls import Wiring
@@ -62,27 +62,43 @@ class Service:
         self,
         site: Site,
         *,
-        open_store: Callable[[], Store],
+        begun: Begun,
         password: str,
         daemon_id: str,
         root: Path,
         vault: Vault | None = None,
     ) -> None:
-        """vault: seals the journal; without it none is kept."""
+        """begun: of shell/daemon_start.py; its store is closed by `run`.
+        vault: seals the journal; without it none is kept."""
         self.site = site
+        self._begun = begun
         self._vault = vault
         self.started = now()
         self.dialer = Dialer(site, self.started)
         self.alarms: list[dict[str, str]] = []
         self.inbox: gevent.queue.Queue[e.Event] = gevent.queue.Queue(maxsize=INBOX_MAX)
-        self.worker = StoreWorker(open_store, self._stored, self._alarm)
+        self.worker = StoreWorker(lambda: begun.store, self._stored, self._alarm)
         self.journal: Journal | None = None
         if vault is not None and site.journal.keep:
             self.journal = Journal(site, vault, self.dialer, self._alarm, self.started)
         self.listening = ListeningService(site, self._alarm)
         self.preparer = Preparer(site, self._alarm, self.listening.listener)
+        self.loaded = LoadedTargets(
+            self.preparer,
+            self.worker,
+            self.dialer.runs,
+            self.put,
+            self._alarm,
+            lambda: self.stopping,
+        )
         self.others = OtherDaemons(
-            site, self.worker, self.dialer.runs, self.put, self._alarm, self.preparer.forget
+            site,
+            self.worker,
+            self.dialer.runs,
+            self.put,
+            self._alarm,
+            self.preparer.forget,
+            begun.news_seq,
         )
         self.cdr = CdrJournal(Path(site.folders.cdr))
         recordings = (root / site.folders.recordings).resolve()
@@ -125,9 +141,7 @@ class Service:
 
     def run(self, drain_s: float) -> None:
         """Until `stop` was called: then no new calls; live ones may end within drain_s."""
-        self.others.begin()
-        recovered = self.worker.call(lambda store: store.recover())
-        stored = self.worker.call(lambda store: store.campaigns())
+        stored, recovered = self._begun.campaigns, self._begun.recovered
         for known in stored:
             if known.state in TAKEN_UP:
                 paused = known.state is CampaignState.PAUSED
@@ -276,40 +290,7 @@ class Service:
             self.cdr.settled(attempt_id)
         self.recordings.settled(done.recordings)
         for load in done.loads:
-            gevent.spawn(self._prepare, load)
-
-    def _prepare(self, load: Load) -> None:
-        """Render what will be said to these targets, then hand them to the dialer: one answer to
-        each LoadTargets, whatever happens."""
-        run = self.dialer.runs.get(load.campaign)
-        ready: list[Target] = []
-        put_off: list[c.Command] = []
-        failed = load.failed
-        if run is None or self.stopping:
-            failed = failed or "nothing is called now"
-        elif not failed:
-            try:
-                ready, put_off = self.preparer.prepare(run.campaign, load.rows)
-            except Exception as error:
-                failed = f"prompts cannot be made: {error}"
-                if failed != run.trouble:
-                    log.exception("prompts of %s cannot be made", load.campaign)
-                    fields = (("campaign", load.campaign), ("why", str(error)))
-                    self._alarm(c.Alarm("prompts cannot be made", fields))
-        if failed and load.rows:
-            put_off = [c.ReleaseTargets(load.campaign, tuple(row.id for row in load.rows))]
-        self.worker.put(put_off)
-        self.put(
-            e.TargetsLoaded(
-                now(),
-                load.campaign,
-                tuple(ready),
-                load.next_due,
-                withheld=0 if failed else len(put_off),
-                failed=failed,
-                answered=load.answered,
-            )
-        )
+            gevent.spawn(self.loaded.prepare, load)
 
     def _say_and_hang_up(self, command: c.SayAndHangUp) -> None:
         if command.sounds:
@@ -395,16 +376,3 @@ class Service:
         if found:
             log.info("campaign %s: %d contacts held back earlier are judged anew", name, len(found))
             self.put(e.TargetsChanged(now(), name))
-
-
-def own_daemon_id(var: Path) -> str:
-    """Names this installation's channels in the switch. The same after a restart, so that a new
-    daemon finds the calls of the old one."""
-    path = var / "daemon.id"
-    known = path.read_text().strip() if path.exists() else ""
-    if not known:  # or cut off by a crash: an empty name would mean every daemon's channels
-        known = os.urandom(4).hex()
-        fresh = path.with_suffix(".new")
-        fresh.write_text(known)
-        os.replace(fresh, path)
-    return known

@@ -18,6 +18,7 @@ from gevent.threadpool import ThreadPool
 
 from duecall.core import commands as c
 from duecall.core import events as e
+from duecall.core.attempt import Target
 from duecall.core.dialer import Dialer
 from duecall.core.site import Site
 from duecall.shell.clock import now
@@ -27,6 +28,7 @@ from duecall.speech.faults import CacheError
 
 log = logging.getLogger(__name__)
 KEEP_S = 60.0
+LOOK_S = 1.0  # whether a sound of the hopper is gone: who is called without it hears nothing
 ROOM_S = 600.0
 REBUILT_S = 86_400.0  # the index is made anew from the files, and names unused for long go
 UNUSED_NAMES_S = 30 * 86_400.0
@@ -55,13 +57,27 @@ class SoundKeeper:
 
     def run(self) -> None:
         """For ever."""
-        room_s = time.monotonic() + KEEP_S
+        keep_s = room_s = time.monotonic() + KEEP_S
         while True:
-            gevent.sleep(KEEP_S)
+            gevent.sleep(LOOK_S)
+            if time.monotonic() < keep_s:
+                self.look()
+                continue
             self.keep()
+            keep_s = time.monotonic() + KEEP_S
             if time.monotonic() >= room_s:
                 self.make_room()
                 room_s = time.monotonic() + ROOM_S
+
+    def look(self) -> None:
+        """Once: of what the hopper needs, what is gone is asked for anew. Nothing is touched."""
+        lost = set()
+        for number, (path, campaign) in enumerate(self._waiting().items()):
+            if number % BREATH == BREATH - 1:
+                gevent.sleep(0)
+            if campaign not in lost and not os.path.exists(path):
+                lost.add(campaign)
+        self._ask_anew(lost)
 
     def keep(self) -> None:
         """Once: all that a call may need is touched; what is gone is asked for anew."""
@@ -74,6 +90,9 @@ class SoundKeeper:
                     lost.add(campaign)
         except OSError as error:
             self._tell("the sounds cannot be kept", str(error))
+        self._ask_anew(lost)
+
+    def _ask_anew(self, lost: set[str]) -> None:
         for campaign in sorted(lost - {""}):
             log.warning("sounds are gone, contacts are prepared anew: campaign=%s", campaign)
             self._put(e.TargetsChanged(now(), campaign))
@@ -97,11 +116,15 @@ class SoundKeeper:
         """Path -> the campaign whose hopper needs it, empty for a live call."""
         needed: dict[str, str] = {}
         for call in self._dialer.live.values():
-            target = call.attempt.target
-            needed.update(dict.fromkeys((*target.brief.sounds(), *target.no_agent), ""))
+            needed.update(dict.fromkeys(_sounds(call.attempt.target), ""))
+        return needed | self._waiting()
+
+    def _waiting(self) -> dict[str, str]:
+        """Path -> the campaign whose hopper needs it."""
+        needed: dict[str, str] = {}
         for name, run in self._dialer.runs.items():
             for target in run.hopper:
-                needed.update(dict.fromkeys((*target.brief.sounds(), *target.no_agent), name))
+                needed.update(dict.fromkeys(_sounds(target), name))
         return needed
 
     def _kept(self, path: str) -> bool:
@@ -131,3 +154,7 @@ class SoundKeeper:
         if why != self._told:
             self._told = why
             self._alarm(c.Alarm(what, (("why", why),)))
+
+
+def _sounds(target: Target) -> tuple[str, ...]:
+    return (*target.brief.sounds(), *target.no_agent)

@@ -19,9 +19,10 @@ from zoneinfo import ZoneInfo
 
 from duecall.core.contact_phone import PhoneError
 from duecall.core.stop_phone import stop_phone
-from duecall.shell.models import maybe_from_us, to_us
+from duecall.shell.column_values import maybe_from_us, to_us
 from duecall.shell.stop_list import WHATS, Named, StopError, What
-from duecall.shell.stop_store import ERASED, StoredStop
+from duecall.shell.stop_store import ERASED
+from duecall.shell.stop_types import StoredStop
 
 LINE_MAX = 10_000  # characters
 PROGRESS_LINES = 5_000

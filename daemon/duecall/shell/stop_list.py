@@ -16,20 +16,12 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from duecall.shell.campaign_store import CampaignStore, NoSuchCampaign
+from duecall.shell.column_values import to_us
 from duecall.shell.database import Database, chunks, marks
 from duecall.shell.import_contacts import BREATH_S
 from duecall.shell.ledger import Ledger
-from duecall.shell.models import to_us
-from duecall.shell.stop_store import (
-    ALL_CAMPAIGNS,
-    LONGER,
-    PREFIX_DIGITS,
-    STOPS,
-    KeyKind,
-    NewStop,
-    StopStore,
-    StoredStop,
-)
+from duecall.shell.stop_store import LONGER, PREFIX_DIGITS, STOPS, StopStore
+from duecall.shell.stop_types import ALL_CAMPAIGNS, KeyKind, NewStop, StoredStop
 from duecall.shell.vault import Vault, VaultError
 
 What = Literal["number", "prefix", "contract", "person"]
@@ -52,9 +44,10 @@ INSERT_MANY = (
     v.column2, ?, CAST(? AS BIGINT) FROM {} WHERE 1 = 1"""
     + LONGER
 )
-KNOWN = """SELECT key FROM stop WHERE lender_id = ? AND key_kind = ? AND key IN ({})
-    AND campaign_id = ? AND kind = ?
-    AND (expires_at IS NULL OR expires_at >= coalesce(CAST(? AS BIGINT), 9223372036854775807))"""
+# Which are there, and whether for as long or longer.
+KNOWN = """SELECT key, expires_at IS NULL
+    OR expires_at >= coalesce(CAST(? AS BIGINT), 9223372036854775807) FROM stop
+    WHERE lender_id = ? AND key_kind = ? AND key IN ({}) AND campaign_id = ? AND kind = ?"""
 
 
 class StopError(ValueError):
@@ -234,35 +227,45 @@ class StopList:
 
     def _put(self, stops: Sequence[NewStop], at_us: int, *, look: bool) -> int:
         """All alike but for key and clear. look: some may be known, which takes no lock."""
-        if look:
-            known = self._known(stops)
-            stops = [stop for stop in stops if stop.key not in known]
+        known = self._known(stops) if look else {}
+        stops = [stop for stop in stops if not known.get(stop.key)]
         if not stops:
             return 0
+        shorter = [stop for stop in stops if stop.key in known]
         first = stops[0]
         values: list[object] = [self._lender, first.key_kind, first.campaign_id, first.kind]
         values += (first.expires_us, first.source, at_us)
         sealed = [(stop.key, self._stops.seal(stop)) for stop in stops]
         table, rows = self._database.table_of(sealed)
         sql = INSERT_MANY.format(table)
-        added = self._database.repeated(partial(self._write, sql, [*values, *rows], stops))
+        write = partial(self._write, sql, [*values, *rows], stops, shorter, at_us)
+        added = self._database.repeated(write)
         time.sleep(BREATH_S)
         return added
 
-    def _write(self, sql: str, values: Sequence[object], stops: Sequence[NewStop]) -> int:
+    def _write(
+        self,
+        sql: str,
+        values: Sequence[object],
+        stops: Sequence[NewStop],
+        shorter: Sequence[NewStop],
+        at_us: int,
+    ) -> int:
         with self._database.writing():
+            if shorter:
+                self._stops.former.replaced(shorter, at_us)
             added = self._database.run(sql, values).rowcount
             self._stops.end_targets(stops)
         return int(added)
 
-    def _known(self, stops: Sequence[NewStop]) -> set[str]:
+    def _known(self, stops: Sequence[NewStop]) -> dict[str, bool]:
+        """key -> whether it is stopped for as long or longer already."""
         first = stops[0]
-        found: set[str] = set()
+        found: dict[str, bool] = {}
         for some in chunks([stop.key for stop in stops]):
-            values = (first.campaign_id, first.kind, first.expires_us)
-            sql = KNOWN.format(marks(some))
-            rows = self._database.run(sql, (self._lender, first.key_kind, *some, *values))
-            found.update(key for (key,) in rows.fetchall())
+            whose = (self._lender, first.key_kind, *some, first.campaign_id, first.kind)
+            rows = self._database.run(KNOWN.format(marks(some)), (first.expires_us, *whose))
+            found.update((key, bool(longer)) for key, longer in rows.fetchall())
         return found
 
     # ---- from people's words

@@ -13,6 +13,7 @@ from typing import Any, cast, get_args
 
 from duecall.core.contact_phone import PhoneError
 from duecall.shell.clock import now
+from duecall.shell.column_values import to_us
 from duecall.shell.control import ControlError
 from duecall.shell.database import StoreError
 from duecall.shell.stop_files import stop_value, until_of
@@ -26,7 +27,15 @@ OTHERS = frozenset({"do", "kind", "campaign", "until", "source"})
 
 def add_stop(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:
     """added: False where it was stopped before, as long or longer. ControlError for people."""
-    return _told(lambda: {"added": store.stop_list.add(_named(store, request), now().wall)})
+
+    def add() -> dict[str, Any]:
+        named, at = _named(store, request), now().wall
+        if named.until_us is not None and named.until_us <= to_us(at):
+            problem = f"until {request['until']} is over already, and would stop nobody"
+            raise StopError(problem, "name a later day")
+        return {"added": store.stop_list.add(named, at)}
+
+    return _told(add)
 
 
 def lift_stop(store: Store, request: Mapping[str, Any]) -> dict[str, Any]:

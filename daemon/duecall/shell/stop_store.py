@@ -9,23 +9,22 @@ ever in all campaigns has its targets done with at once, so that nobody ever loo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from duecall.core.gate_types import Stop
 from duecall.shell.campaign_store import CONTACTS
+from duecall.shell.column_values import to_us
 from duecall.shell.database import Database, chunks, marks
+from duecall.shell.former_stops import FormerStops
 from duecall.shell.ledger import Ledger
-from duecall.shell.models import to_us
+from duecall.shell.stop_types import ALL_CAMPAIGNS, KeyKind, NewStop, StoredStop, scope_of
 from duecall.shell.target_store import TargetStore
 from duecall.shell.vault import Vault, VaultError
 
-KeyKind = Literal["number", "contact", "account", "prefix"]
 NUMBER = "number"  # kind of news: a number that is never called again
 STOPS = "stops"  # kind of news: stops were entered or lifted, of any kind and many at once
 PREFIX_DIGITS = 9  # a longer one names a person, and would stand there in clear
-ALL_CAMPAIGNS = 0
 OPTED_OUT = "opted_out"
 FORGOTTEN = "forgotten"  # shell/person_erasing.py
 ERASED = "(erased)"  # in place of a number or contract, once its owner is forgotten
@@ -33,12 +32,6 @@ NUMBER_STOPPED = "number is on the stop list"  # reason of targets that come in 
 STOPPED = "it is on the stop list"  # reasons of an attempt that was not saved
 STOPPED_FOR_NOW = "it is on the stop list for now"
 PAGE = 20_000
-SCOPES = {
-    "number": "this number",
-    "contact": "this person",
-    "account": "this contract",
-    "prefix": "numbers with {}",
-}
 
 INSERT = """INSERT INTO stop (lender_id, key_kind, key, campaign_id, kind, expires_at, sealed,
     source, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -75,39 +68,6 @@ class StopKeys(NamedTuple):
     campaign: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewStop:
-    """To be entered. key: as table `stop` has it. clear: what people call it: the number, or the
-    contract; empty for a prefix. campaign_id: ALL_CAMPAIGNS or one. expires_us: None is never.
-    """
-
-    key_kind: KeyKind
-    key: str
-    kind: str
-    clear: str = ""
-    campaign_id: int = ALL_CAMPAIGNS
-    expires_us: int | None = None
-    source: str = ""
-
-    @property
-    def ends_targets(self) -> bool:
-        """Nobody has to look at its targets ever again."""
-        everywhere = self.campaign_id == ALL_CAMPAIGNS and self.expires_us is None
-        return self.key_kind == "number" and everywhere
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStop:
-    """A row of the table. campaign: its name, empty for all. clear: number, contract or prefix, in
-    the clear: mask a number before it is shown; ERASED. at_us: when it was entered."""
-
-    id: int
-    stop: NewStop
-    campaign: str
-    clear: str
-    at_us: int
-
-
 class StopStore:
     """Of one lender. All within the caller's transaction; what only reads needs none."""
 
@@ -124,6 +84,7 @@ class StopStore:
         self._lender = lender
         self._targets = targets
         self._ledger = ledger
+        self.former = FormerStops(database, lender)
 
     # ---- what the gate asks
 
@@ -190,6 +151,7 @@ class StopStore:
         """False: it was stopped before, as long or longer. attempt_id: the call that led to it."""
         sealed = self.seal(stop)
         values = (stop.key_kind, stop.key, stop.campaign_id, stop.kind, stop.expires_us, sealed)
+        self.former.replaced([stop], at_us)
         cursor = self._database.run(INSERT + LONGER, (self._lender, *values, stop.source, at_us))
         self.end_targets([stop])
         if cursor.rowcount != 1:
@@ -221,8 +183,7 @@ class StopStore:
     def lift(self, stored: StoredStop, source: str, at_us: int) -> bool:
         """It may be called again, as far as this stop goes: targets that only it kept back are open
         again. source: who says so. False: another was faster."""
-        deleted = self._database.run("DELETE FROM stop WHERE id = ?", (stored.id,))
-        if deleted.rowcount != 1:
+        if not self.former.lift(stored.id, source, at_us):
             return False
         self.open_targets([stored.stop], stored.campaign)
         self._database.tell(self._lender, STOPS, "")
@@ -331,12 +292,6 @@ class StopStore:
 def prefixes_of(phone: str) -> list[str]:
     """ "+84901…" -> "+8", "+84", … up to PREFIX_DIGITS; none of an empty one."""
     return [phone[:length] for length in range(2, min(len(phone), PREFIX_DIGITS + 1) + 1)]
-
-
-def scope_of(key_kind: KeyKind, key: str, campaign: str | None) -> str:
-    """What a stop is for, as people say it. campaign: its name, empty or None for all."""
-    where = f"in campaign {campaign}" if campaign else "in all campaigns"
-    return f"{SCOPES[key_kind].format(key)} {where}"
 
 
 def _theirs(

@@ -6,7 +6,7 @@ else is for its start and for the command line, which works on the same file as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -17,18 +17,13 @@ from duecall.core.report import AttemptRecord, TargetSummary
 from duecall.shell import clock, report_rows
 from duecall.shell.attempt_store import AttemptStore
 from duecall.shell.campaign_store import CONTACTS, CampaignStore, NoSuchCampaign
+from duecall.shell.column_values import CampaignState, from_us, to_us
 from duecall.shell.daemon_store import DaemonStore, DaemonTwice, News, TakenOver
 from duecall.shell.database import StoreBusy, StoreError, open_database
 from duecall.shell.import_contacts import ImportCounts, Importer, ParsedRow
 from duecall.shell.ledger import Ledger
 from duecall.shell.life import Life
-from duecall.shell.models import (
-    CampaignState,
-    Lender,
-    TallyRow,
-    from_us,
-    to_us,
-)
+from duecall.shell.models import Lender, TallyRow
 from duecall.shell.past_store import Known, PastStore
 from duecall.shell.rank_contacts import Ranker
 from duecall.shell.stop_list import StopList
@@ -177,10 +172,11 @@ class Store:
         key, at_us = self._campaigns.key(campaign), to_us(clock.now().wall)
         self._importer.imported(key, sha256, counts, refused, at_us)
 
-    def rank(self, campaign: str) -> int:
-        """Order the targets as the campaign says, and make new ones ready. How many were moved."""
+    def rank(self, campaign: str, progress: Callable[[int, int], None] | None = None) -> int:
+        """Order the targets as the campaign says, and make new ones ready. How many were moved.
+        progress: (targets done, in all)."""
         key, order = self._campaigns.order(campaign)
-        moved = self._ranker.rank(key.id, order)
+        moved = self._ranker.rank(key.id, order, progress)
         if moved:
             with self._database.writing():
                 self._database.tell(self._lender, CONTACTS, campaign)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from duecall.core.campaign import Campaign
 from duecall.core.gate_types import Snapshot
-from duecall.shell.models import CampaignState
+from duecall.shell.column_values import CampaignState
 from duecall.shell.target_store import TargetRow
 
 

@@ -17,6 +17,7 @@ from duecall.core.outcome import Outcome
 from duecall.shell import clock
 from duecall.shell.attempt_store import FINAL, AttemptStore
 from duecall.shell.campaign_store import CampaignStore
+from duecall.shell.column_values import to_us
 from duecall.shell.daemon_store import DaemonStore
 from duecall.shell.database import (
     DATABASE_ERRORS,
@@ -27,7 +28,6 @@ from duecall.shell.database import (
 )
 from duecall.shell.ledger import Ledger
 from duecall.shell.ledger_entries import of_refusal, of_rules
-from duecall.shell.models import to_us
 from duecall.shell.past_store import Known, PastStore
 from duecall.shell.stop_store import OPTED_OUT, StopStore
 from duecall.shell.store_answers import ApplyResult, Load, Recorded

@@ -19,9 +19,9 @@ from duecall.core.attempt import Past, Target
 from duecall.core.contact import Account, Contact
 from duecall.core.gate_types import EMPTY, Snapshot
 from duecall.core.outcome import Outcome
+from duecall.shell.column_values import TargetState, from_us, maybe_from_us, to_us
 from duecall.shell.contact_json import contact_of, of_account
 from duecall.shell.database import Database, chunks, marks
-from duecall.shell.models import TargetState, from_us, maybe_from_us, to_us
 from duecall.shell.vault import Vault, VaultError
 from fs_scripts.contract import Brief
 

@@ -174,7 +174,7 @@ def _needs(use: Use, file: str) -> str:
         told = f"Further columns of its contacts file: {', '.join(further)}."
         lines += textwrap.wrap(told, 100, initial_indent="# ", subsequent_indent="# ")
     if "balance" in use.cells:
-        lines.append("# No debt is spoken of: balance and interest_rate may be 0, dpd too.")
+        lines.append("# No debt is spoken of: balance and interest_rate may be 0.")
     lines += ["#", f"#   duecall check {file}", f"#   duecall start {file}"]
     return "\n" + "\n".join(lines)
 

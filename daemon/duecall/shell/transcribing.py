@@ -13,7 +13,7 @@ from gevent.queue import Queue
 from duecall.core.campaign import Language
 from duecall.shell.call_files import CallFiles, sum_of
 from duecall.shell.clock import now
-from duecall.shell.models import to_us
+from duecall.shell.column_values import to_us
 from duecall.shell.recording_index import index, look_at, read_sides
 from duecall.shell.store_answers import Recorded
 from duecall.shell.store_parts import StoreParts

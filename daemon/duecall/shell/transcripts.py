@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from duecall.core.campaign import Language
+from duecall.shell.column_values import from_us, to_us
 from duecall.shell.database import chunks, marks
-from duecall.shell.models import from_us, to_us
 from duecall.shell.recording_index import THERE
 from duecall.shell.store_parts import StoreParts
 from duecall.shell.vault import VaultError

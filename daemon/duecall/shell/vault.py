@@ -155,8 +155,14 @@ class Vault:
         return hmac.digest(self._hash_key, message, "sha256").hex()[:HASH_CHARS]
 
     def ledger_hash(self, text: str) -> str:
-        """HMAC-SHA256 of a ledger entry and the one before it (shell/ledger.py), 64 hex digits."""
-        return hmac.new(self._hash_key, b"ledger\x00" + text.encode(), hashlib.sha256).hexdigest()
+        """HMAC-SHA256 of a ledger entry and the tie of the one before it (shell/ledger.py), 64 hex
+        digits."""
+        return hmac.digest(self._hash_key, b"ledger\x00" + text.encode(), "sha256").hex()
+
+    def ledger_tie(self, newest: str) -> str:
+        """HMAC-SHA256 of the hash of an entry, 64 hex digits: what the next one carries on from.
+        Only the chain's end has it in the database. newest: empty before the first entry."""
+        return hmac.digest(self._hash_key, b"ledger tie\x00" + newest.encode(), "sha256").hex()
 
     def phone_hash(self, e164: str) -> str:
         """The key of L1, caps and stops. ValueError where it is not E.164 with its plus."""

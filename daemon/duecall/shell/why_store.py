@@ -12,14 +12,16 @@ from typing import Any
 from duecall.core.attempt import Target
 from duecall.core.call_events import CallKey
 from duecall.core.eligibility import Answered
-from duecall.core.gate_types import Horizon, Snapshot, Stop
+from duecall.core.gate_types import Horizon, Snapshot
 from duecall.core.hindsight import AttemptThen
 from duecall.core.outcome import Outcome
 from duecall.shell.campaign_store import CampaignStore
+from duecall.shell.column_values import TargetState
 from duecall.shell.database import Database, chunks, marks
-from duecall.shell.models import TargetState
+from duecall.shell.former_stops import StopThen
 from duecall.shell.past_store import COLUMNS, Known, PastStore
-from duecall.shell.stop_store import StopStore, StoredStop, prefixes_of, scope_of
+from duecall.shell.stop_store import StopStore, prefixes_of
+from duecall.shell.stop_types import NewStop
 from duecall.shell.target_store import (
     TARGET_COLUMNS,
     TARGET_JOINS,
@@ -94,7 +96,7 @@ class WhyStore:
         self._targets = targets
         self._past = PastStore(database, lender)
         self._campaigns = CampaignStore(database, lender)
-        self._stops = stops
+        self._former = stops.former
         self._known = known
         self.unreadable = 0  # targets that could not be unsealed
 
@@ -120,16 +122,12 @@ class WhyStore:
         found = self._targets.read_target(campaign.name, columns)
         return OpenTarget(campaign, found, TargetState(state), due_us, held_by, reason, rank)
 
-    def stops_of(self, phone: str) -> list[StoredStop]:
-        """All that stops this number as such, and the prefixes it begins with."""
+    def stops_of(self, phone: str, at_us: int | None = None) -> list[StopThen]:
+        """All that stops this number as such, and the prefixes it begins with: what the list has
+        today, or what held at that moment."""
         keys = [("number", self._vault.phone_hash(phone))]
         keys += [("prefix", prefix) for prefix in prefixes_of(phone)]
-        return [stored for kind, key in keys for stored in self._stops_by(kind, key)]
-
-    def _stops_by(self, kind: str, key: str, also: str = "", *values: Any) -> Iterator[StoredStop]:
-        """One key at a time, for a look at the index."""
-        where = f"s.key_kind = ? AND s.key = ?{also}"
-        return self._stops.all(where, [kind, key, *values])
+        return self._former.of(keys, at_us)
 
     # ---- as the daemon knows it
 
@@ -252,29 +250,43 @@ class WhyStore:
         row = self._database.run(sql, (self._lender, digest)).fetchone()
         return None if row is None else str(row[0])
 
-    def stops_then(self, found: OpenTarget, at_us: int) -> tuple[Stop, ...]:
-        """What stopped its calls at that moment: what had been entered by then and is there still,
-        and what the ledger says was lifted since, one by one."""
+    def stops_then(self, found: OpenTarget, at_us: int) -> tuple[list[StopThen], list[Entry]]:
+        """What stopped its calls at that moment, and what was lifted since of which is not known
+        whether it held then: lists' stops, lifted before this was kept."""
         campaign = found.campaign
-        theirs = _stop_keys(found.row)
-        stops = []
-        for kind, key in theirs:
-            also = " AND s.campaign_id IN (0, ?) AND s.at <= ?"
-            for stored in self._stops_by(kind, key, also, campaign.id, at_us):
-                one = stored.stop
-                scope = scope_of(one.key_kind, one.key, stored.campaign)
-                stops.append(Stop(one.kind, scope, one.expires_us, one.source))
+        keys = _stop_keys(found.row)
+        stops = self._former.of(keys, at_us, campaign.id)
+        kept = self._former.liftings(keys)
         before = self.stop_entries(found, -1, at_us)
+        doubtful = []
         for entry in self.stop_entries(found, at_us, _END_OF_TIME):
             body = entry.body
-            if not body["lifted"] or body["campaign"] not in ("", campaign.name):
+            known = (body["key"], body["kind"], body["campaign"], entry.at_us) in kept
+            if known or not body["lifted"] or body["campaign"] not in ("", campaign.name):
                 continue
+            # It was lifted by a Duecall that kept none of it but the ledger's entries.
             same = ("key", "kind", "campaign")
             entered = [one for one in before if all(one.body[k] == body[k] for k in same)]
-            if entered and not entered[-1].body["lifted"]:
-                scope = scope_of(body["key_kind"], body["key"], body["campaign"])
-                stops.append(Stop(body["kind"], scope, body["expires"], entered[-1].body["source"]))
-        return tuple(sorted(set(stops), key=lambda stop: (stop.expires_us is not None, stop.kind)))
+            if not entered:
+                doubtful.append(entry)
+            elif not entered[-1].body["lifted"]:
+                stops.append(_of_ledger(entered[-1], entry))
+        stops.sort(key=lambda one: (one.stop.expires_us is not None, one.stop.kind))
+        return stops, doubtful
+
+
+def _of_ledger(entered: Entry, lifted: Entry) -> StopThen:
+    body = lifted.body
+    named = NewStop(
+        body["key_kind"],
+        body["key"],
+        body["kind"],
+        expires_us=body["expires"],
+        source=entered.body["source"],
+    )
+    return StopThen(
+        named, body["campaign"], entered.at_us, lifted_us=lifted.at_us, lifted_by=body["source"]
+    )
 
 
 _END_OF_TIME = 2**62

@@ -27,6 +27,7 @@ FRAME_MS = 20
 # Frames within this range of the loud ones (95th percentile) are speech: P.56's margin.
 ACTIVE_RANGE_DB = 15.9
 SILENT_DBOV = -60.0  # a sound whose loud frames are below this holds no speech
+SHORTEST_MS = 40  # no syllable is shorter; a cut file or a click is
 # Trimmed at the ends: this far below the active level. With more, the pop of a final stop stays,
 # 100 ms after the word, and is a pause where words are joined.
 _EDGE_RANGE_DB = 36.0
@@ -40,10 +41,14 @@ class SilentSound(SpeechError):
 
 
 def telephone(samples: Samples, rate_hz: int) -> Samples:
-    """Resampled to 8 kHz, trimmed, levelled, faded. SilentSound where there is no speech in it."""
+    """Resampled to 8 kHz, trimmed, levelled, faded. SilentSound where there is no speech in it, or
+    too little to be a syllable."""
     if rate_hz != RATE_HZ and samples.size:
         samples = np.asarray(soxr.resample(samples, rate_hz, RATE_HZ, quality="HQ"), np.float32)
-    return fade(level(trim(samples)))
+    speech = trim(samples)
+    if speech.size < RATE_HZ * SHORTEST_MS // 1000:
+        raise SilentSound("what came out is too short to be speech")
+    return fade(level(speech))
 
 
 def active_level_dbov(samples: Samples) -> float:

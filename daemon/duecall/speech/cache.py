@@ -71,6 +71,7 @@ class WavCache:
             self.root.mkdir(parents=True, exist_ok=True)
         self.index = CacheIndex(self.root)
         self._salt = salt
+        self._stored: tuple[bytes, tuple[int, ...]] = (b"", ())  # what the file held, which file
         self._making: dict[Path, threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -105,15 +106,17 @@ class WavCache:
         self.index.note(Path(path))
         return True
 
-    def key(self, parts: Mapping[str, object], *, personal: bool = False) -> str:
+    def key(self, parts: Mapping[str, object], *, personal: bool = False, of: str = "") -> str:
         """A hash of what makes the sound: sha256, cut off.
 
-        Of a personal text: keyed with the salt (HMAC); its beginning tells the text alone, whatever
-        speaks it, so that `forget` finds it.
+        Of a personal text: keyed with the salt (HMAC); its beginning tells `of` alone, left out the
+        text, whatever speaks it, so that `forget` finds it.
         """
         data = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
         if personal:
-            return self._tag(str(parts.get("text", ""))) + self._salted(data)[: KEY_CHARS // 2]
+            return (
+                self._tag(of or str(parts.get("text", ""))) + self._salted(data)[: KEY_CHARS // 2]
+            )
         return hashlib.sha256(data).hexdigest()[:KEY_CHARS]
 
     def forget(self, texts: Iterable[str]) -> int:
@@ -204,17 +207,24 @@ class WavCache:
         return hmac.new(salt, data, hashlib.sha256).hexdigest()
 
     def _stored_salt(self) -> bytes:
+        """Read again where the file is another one: somebody may delete all of the cache at any
+        time, and what is spoken after it has to be found by others, such as `forget`."""
         file = self.root / SALT_FILE
+        salt, known = self._stored
+        if known and known == _identity(file):
+            return salt
         with self._guard, _reported(file):
-            if self._salt is None:
-                with suppress(FileExistsError):
-                    _write_aside(file, os.urandom(SALT_BYTES), 0o600, replace=False)
-                self._salt = file.read_bytes()
-        if len(self._salt) < SALT_BYTES:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                _write_aside(file, os.urandom(SALT_BYTES), 0o600, replace=False)
+            known = _identity(file)
+            salt = file.read_bytes()
+        if len(salt) < SALT_BYTES:
             raise CacheError(
                 f"{file} is damaged; delete it, and the folders {PERSONAL} of the cache with it"
             )
-        return self._salt
+        self._stored = salt, known
+        return salt
 
 
 @contextmanager
@@ -226,6 +236,15 @@ def locked_room(root: Path, *, shared: bool = False) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _identity(file: Path) -> tuple[int, ...]:
+    """Another one where the file is another; empty where there is none."""
+    try:
+        state = os.stat(file)
+    except FileNotFoundError:
+        return ()
+    return state.st_ino, state.st_mtime_ns
 
 
 def folder_name(text: str) -> str:

@@ -44,6 +44,7 @@ class CacheIndex:
         self._root = root
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self._file: tuple[int, ...] = ()  # which file it is open on
 
     def note(self, path: Path) -> None:
         """The file is there, and was used when its time says."""
@@ -116,8 +117,11 @@ class CacheIndex:
         raise AssertionError
 
     def _opened(self) -> sqlite3.Connection:
+        path = self._root / INDEX_FILE
+        if self._database is not None and _identity(path) != self._file:
+            self._database.close()  # somebody has deleted it, or all of the cache
+            self._database = None
         if self._database is None:
-            path = self._root / INDEX_FILE
             fresh = not path.exists()
             database = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
             try:
@@ -133,7 +137,7 @@ class CacheIndex:
                     path.chmod(0o660)
                 with database:
                     database.executemany(_PUT, _scanned(self._root))
-            self._database = database
+            self._database, self._file = database, _identity(path)
         return self._database
 
     def _drop(self) -> None:
@@ -143,6 +147,14 @@ class CacheIndex:
         for end in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
                 os.unlink(f"{self._root / INDEX_FILE}{end}")
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        state = os.stat(path)
+    except OSError:
+        return ()
+    return state.st_dev, state.st_ino
 
 
 def _folder(name: str) -> str:

@@ -14,7 +14,9 @@ class Engine(Protocol):
     voice: str  # within the engine
 
     def version(self) -> str:
-        """Of engine and voice data; EngineMissing where it cannot work."""
+        """Of engine and voice data; EngineMissing where it cannot work. It changes where its
+        process had to be started anew and has found another voice: what was made in between may be
+        of either."""
 
     def settings(self) -> dict[str, int | str]:
         """All else that changes the sound; part of the cache key."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from duecall.core.campaign import Language
@@ -41,7 +42,9 @@ _Made = TypeVar("_Made")
 class Utterance(NamedTuple):
     """text: spoken in one go; empty: only silence, of lead_ms. static: the template's own words.
 
-    personal: tells who the contact is, so that its file lies with the personal ones.
+    personal: tells who the contact is, so that its file lies with the personal ones. of: the name
+    in it, without title, where it is more than that name: by it `forget` finds the file, whatever
+    campaign and day said the rest.
     """
 
     text: str
@@ -49,6 +52,7 @@ class Utterance(NamedTuple):
     personal: bool = False
     lead_ms: int = 0
     tail_ms: int = 0
+    of: str = ""
 
 
 Said: TypeAlias = tuple[Utterance, ...]  # a value, or the clauses of a text
@@ -134,12 +138,22 @@ class Planner:
         if said is None:
             spoken = words(value, self._language, self._region)
             if personal:
-                return (Utterance(spoken, personal=True),)
+                titled = isinstance(value, Name) and value.title
+                of = self._name_in([value], spoken) if titled else ""
+                return (Utterance(spoken, personal=True, of=of),)
             # The fragments of a phone or contract number tell nobody's: three digits each.
             found = cuts(value, spoken, self._language, self._region, fine=self._fine)
             said = tuple(Utterance(cut.text, tail_ms=cut.pause_ms) for cut in found)
             _remember(self._values, value, said)
         return said
+
+    def _name_in(self, pieces: Sequence[Piece], text: str) -> str:
+        """The first contact's name; empty where there is none, or where it is all of the text."""
+        for piece in pieces:
+            if isinstance(piece, Name) and piece.personal:
+                name = words(replace(piece, title=""), self._language)
+                return "" if name == text else name
+        return ""
 
     # ---- whole sentences
 
@@ -163,7 +177,10 @@ class Planner:
         said = run.said
         if not all(isinstance(piece, str) for piece in pieces):
             personal = any(map(_of_contact, pieces))
-            said = tuple(one._replace(static=False, personal=personal) for one in said)
+            said = tuple(
+                one._replace(static=False, personal=personal, of=self._name_in(pieces, one.text))
+                for one in said
+            )
         return _Run(run.before_ms, said, max(run.after_ms, after_ms))
 
 

@@ -6,6 +6,7 @@ import os
 import threading
 import unicodedata
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -18,7 +19,7 @@ from duecall.speech.cache import PERSONAL, Fragment, WavCache, read_pcm, write_w
 from duecall.speech.engine import Engine, ReadsSomeLetters
 from duecall.speech.engines.catalogue import engine_of
 from duecall.speech.engines.recorded_voice import speaker_of
-from duecall.speech.faults import Unspeakable
+from duecall.speech.faults import EngineError, Unspeakable
 from duecall.speech.fragments_known import KnownFragments
 from duecall.speech.grammar import Region
 from duecall.speech.planner import Planner, Utterance
@@ -30,6 +31,7 @@ from duecall.speech.voices_in_turn import Speaker, VoicesInTurn
 
 # One `file_string://` plays so many (fs_scripts/session_io.py); after it is a pause of 0.3 s.
 SOUNDS_MAX = 100
+VERSIONS_MAX = 3  # of a voice during one message
 JOINED = "joined"
 RECORDED, SILENCE = "recorded", "silence"
 
@@ -109,6 +111,7 @@ class PromptBook:
         self._planner = Planner(language, region, whole=whole)
         self._fine_planner = Planner(language, region, fine=True)
         self._known = [KnownFragments() for _ in self.voices.speakers]
+        self._versions = ["" for _ in self.voices.speakers]  # as each spoke last; of recordings ""
         self._recorded: dict[tuple[str, int, int], str] = {}  # path, size, mtime_ns -> digest
         self._recorded_lock = threading.Lock()
 
@@ -125,13 +128,14 @@ class PromptBook:
             return self.voices.speak(lambda one: self.render(parts, values, one))
         rendered = _rendered(parts, values)
         steps = self._planned(rendered, speaker)
-        known = self._known[speaker.turn].find(map(self._as_known, steps))
-        fragments = [
-            found or self._fragment(step, speaker) for step, found in zip(steps, known, strict=True)
-        ]
+        spoken = any(isinstance(step, Utterance) and step.text for step in steps)
+        for _ in range(VERSIONS_MAX):
+            version = self._versions[speaker.turn]
+            fragments = self._found_or_made(steps, speaker)
+            if self._versions[speaker.turn] == version:
+                break  # else its first sounds and its last ones may be of two voices
         if len(fragments) > SOUNDS_MAX:
             fragments = self._joined(fragments)
-        spoken = any(isinstance(step, Utterance) and step.text for step in steps)
         return Manifest(
             tuple([fragment.path for fragment in fragments]),
             sum([fragment.ms for fragment in fragments]),
@@ -201,28 +205,45 @@ class PromptBook:
 
         speaker: who speaks it; left out, the first that can.
         """
-        made = False
-
-        def make(speaker: Speaker) -> audio.Pcm:
-            nonlocal made
-            made = True
-            return self._made(step, speaker)
-
-        def obtain(speaker: Speaker) -> Fragment:
-            return self.cache.obtain(*self._place(step, speaker), lambda: make(speaker))
-
         if speaker is None:
-            self.voices.speak(obtain)
-        else:
-            obtain(speaker)
-        return made
+            return self.voices.speak(lambda one: self._obtained(step, one)[1])
+        return self._obtained(step, speaker)[1]
+
+    def _found_or_made(self, steps: Sequence[Utterance | Path], speaker: Speaker) -> list[Fragment]:
+        version = self._versions[speaker.turn]
+        known = self._known[speaker.turn].find([_as_known(step, version) for step in steps])
+        return [
+            found or self._fragment(step, speaker) for step, found in zip(steps, known, strict=True)
+        ]
 
     def _fragment(self, step: Utterance | Path, speaker: Speaker) -> Fragment:
-        place = self._place(step, speaker)
-        found = self.cache.obtain(*place, lambda: self._made(step, speaker))
+        found, _ = self._obtained(step, speaker)
         if speaker.engine.name != RECORDED:  # else people may record it anew at any time
-            self._known[speaker.turn].put(self._as_known(step), found)
+            self._known[speaker.turn].put(_as_known(step, self._versions[speaker.turn]), found)
         return found
+
+    def _obtained(self, step: Utterance | Path, speaker: Speaker) -> tuple[Fragment, bool]:
+        """The file of one step, and whether it was made now."""
+        for _ in range(VERSIONS_MAX):
+            with suppress(_AnotherVersion):
+                return self._obtained_once(step, speaker)
+        raise EngineError(
+            f"voice {speaker.label} was another version at each of {VERSIONS_MAX} tries; "
+            "is its model being changed?"
+        )
+
+    def _obtained_once(self, step: Utterance | Path, speaker: Speaker) -> tuple[Fragment, bool]:
+        place, made = self._place(step, speaker), False
+
+        def make() -> audio.Pcm:
+            nonlocal made
+            sound = self._made(step, speaker)
+            if self._place(step, speaker) != place:  # it was started anew, and is another one
+                raise _AnotherVersion
+            made = True
+            return sound
+
+        return self.cache.obtain(*place, make), made
 
     def _joined(self, fragments: Sequence[Fragment]) -> list[Fragment]:
         """Fewer: some in a row as one file. Personal ones stay as they are, to be found again."""
@@ -246,10 +267,6 @@ class PromptBook:
         return self.cache.obtain(
             JOINED, key, lambda: np.frombuffer(b"".join(map(read_pcm, paths)), "<i2")
         )
-
-    def _as_known(self, step: Utterance | Path) -> Hashable:
-        """A recording may be replaced by another one of this name."""
-        return step if isinstance(step, Utterance) else _state(step)
 
     def _made(self, step: Utterance | Path, speaker: Speaker) -> audio.Pcm:
         if isinstance(step, Path):
@@ -276,10 +293,13 @@ class PromptBook:
         if not step.text:
             return SILENCE, self.cache.key({"ms": step.lead_ms, "rate_hz": audio.RATE_HZ})
         engine = speaker_of(speaker.engine, step.text, personal=step.personal)
+        version = engine.version()
+        if speaker.engine.name != RECORDED:
+            self._versions[speaker.turn] = version
         key = self.cache.key(
             {
                 "engine": engine.name,
-                "engine_version": engine.version(),
+                "engine_version": version,
                 "voice": engine.voice,
                 "settings": engine.settings(),
                 "text": unicodedata.normalize("NFC", step.text),
@@ -289,6 +309,7 @@ class PromptBook:
                 "audio_version": audio.VERSION,
             },
             personal=step.personal,
+            of=step.of,
         )
         return f"{speaker.folder}/{PERSONAL}" if step.personal else speaker.folder, key
 
@@ -302,6 +323,17 @@ class PromptBook:
             with self._recorded_lock:
                 self._recorded[known] = digest
         return self.cache.key({"recorded": digest, "audio_version": audio.VERSION})
+
+
+class _AnotherVersion(Exception):
+    """The voice spoke, and is not the one any more whose sound was wanted."""
+
+
+def _as_known(step: Utterance | Path, version: str) -> Hashable:
+    """A recording may be replaced by another one of this name, a voice by its next version."""
+    if isinstance(step, Path):
+        return _state(step)
+    return (version, step) if step.text else step
 
 
 def _state(path: Path) -> tuple[str, int, int]:

@@ -14,6 +14,7 @@ from duecall.speech.faults import SoundFault
 LENGTH_MIN_MS = 100
 LENGTH_MAX_MS = 300_000
 BYTES_MAX = 200_000_000
+_UNKNOWN = 0x7FFF_0000  # and above: the length in the head of a WAV that was written to a pipe
 
 
 def file_digest(path: Path) -> str:
@@ -52,6 +53,10 @@ def silent(path: Path) -> SoundFault:
 def read_sound(path: Path) -> tuple[audio.Samples, int]:
     """The samples of a file, its channels made one, and their rate in Hz. SoundFault as above."""
     try:
+        if missing := _missing_bytes(path):
+            raise SoundFault(
+                f"sound {path}: cut off, {missing} bytes of it are missing; copy or save it again"
+            )
         with soundfile.SoundFile(path) as file:
             length_ms = file.frames * 1000 // file.samplerate
             if length_ms > LENGTH_MAX_MS:
@@ -76,3 +81,15 @@ def read_sound(path: Path) -> tuple[audio.Samples, int]:
     if not np.isfinite(mono).all():
         raise SoundFault(f"sound {path}: holds samples that are no numbers; save it as PCM")
     return mono, rate_hz
+
+
+def _missing_bytes(path: Path) -> int:
+    """Of a WAV whose head says how long it is: the reader would play what is left of it, and half
+    a sentence would be said. OSError."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+        size = file.seek(0, 2)
+    told = int.from_bytes(head[4:8], "little")
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE" or told >= _UNKNOWN:
+        return 0
+    return max(0, told + 8 - size - 1)  # the last byte may be one of padding

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from jinja2 import Environment, nodes
 
@@ -77,8 +77,11 @@ def name_places(tree: nodes.Template, source: str) -> dict[str, tuple[int, int]]
     return places
 
 
-def digit_runs(environment: Environment, source: str) -> list[int]:
-    """Offsets of numbers in the text, outside of `{{ }}`, `{% %}` and comments.
+def digit_runs(
+    environment: Environment, source: str, categories: Collection[str] = _NUMBERS
+) -> list[int]:
+    """Offsets of numbers in the text, or of what else Unicode puts into these categories, outside
+    of `{{ }}`, `{% %}` and comments.
 
     Text in quotes that is printed as it is (`{{ "24" }}`) counts too; text that a filter takes
     does not.
@@ -92,7 +95,7 @@ def digit_runs(environment: Environment, source: str) -> list[int]:
             start = at
         at = start + len(value)
         if kind == "data" or (kind == "string" and _stands_alone(tokens, index)):
-            kinds = [unicodedata.category(char) in _NUMBERS for char in value]
+            kinds = [unicodedata.category(char) in categories for char in value]
             runs = [n for n, here in enumerate(kinds) if here and not (n and kinds[n - 1])]
             offsets += [start + run for run in runs]
     return offsets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import psutil
@@ -53,11 +53,18 @@ def killed(name: str) -> Iterator[list[int]]:
     found = [
         process
         for process in psutil.Process().children(recursive=True)
-        if name in " ".join(process.cmdline()[:3])
+        if name in _command_of(process)
     ]
     for process in found:
         process.kill()
     yield [process.pid for process in found]
+
+
+def _command_of(process: psutil.Process) -> str:
+    """Its first words; empty where it has ended."""
+    with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        return " ".join(process.cmdline()[:3])
+    return ""
 
 
 def _frames(sound: Samples) -> list[Samples]:

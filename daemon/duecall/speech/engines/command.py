@@ -121,6 +121,9 @@ class CommandEngine:
             raise EngineError(f"{self._what} made samples that are no numbers")
         if audio.active_level_dbov(mono) < audio.SILENT_DBOV:
             raise EngineError(f"{self._what} made silence of a text")
+        if mono.size < rate_hz * audio.SHORTEST_MS / 1000:
+            ms = mono.size * 1000 // int(rate_hz)
+            raise EngineError(f"{self._what} made {ms} ms of sound of a text, which is no speech")
         return mono, int(rate_hz)
 
 

@@ -16,6 +16,7 @@ import types
 import warnings
 from typing import Any
 
+from duecall.speech.engines.offline import OFFLINE
 from duecall.speech.faults import EngineMissing
 
 _INSTALL = "install it (make test-coqui shows how, or pip install 'duecall[coqui]')"
@@ -25,10 +26,7 @@ _UNDECLARED = {
     "torchcodec": "pip install --no-deps 'torchcodec>=0.17,<0.18'",
     "six": "pip install six",
 }
-_OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
+_QUIET = {
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
@@ -68,7 +66,7 @@ def no_network() -> None:
     coqui-tts downloads models by name, and opens any path of a config.json through fsspec, which
     takes URLs. An audit hook stands below all of that and cannot be taken off again.
     """
-    os.environ.update(_OFFLINE)
+    os.environ.update({**OFFLINE, **_QUIET})
     sys.addaudithook(_refuse_network)
 
 

@@ -11,13 +11,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from duecall.speech.engines.offline import CLOSED_DOOR, OFFLINE
 from duecall.speech.faults import EngineError, EngineMissing
 
-# No engine may fetch anything: what asks for the network all the same finds a closed door.
-OFFLINE = {
-    "ORT_DISABLE_TELEMETRY": "1",  # of onnxruntime
-    **{f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "all")},
-}
 _LINE_MAX = 1_000_000
 
 
@@ -47,7 +43,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=keep,
-            env={**os.environ, **OFFLINE, **(environment or {})},
+            env={**os.environ, **OFFLINE, **CLOSED_DOOR, **(environment or {})},
             cwd=folder,
             bufsize=0,
         )

@@ -1,29 +1,23 @@
 """`WorkerEngine`: an engine that is loaded once, in a process of its own, and asked text by text.
 
-The link is a pair of sockets, so that time-outs hold and, under gevent's patches, the hub goes on
-while a text is spoken. A process that hangs, dies or sends rubbish is killed and started anew.
+A process that hangs, dies or sends rubbish is killed and started anew. The new one may be another
+version, or have another model: then the others are started anew as well, so that all speak alike.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import queue
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from duecall.speech.audio import Samples
-from duecall.speech.engines import frames
-from duecall.speech.engines.run_once import environment
+from duecall.speech.engines.child_process import ChildLost, ChildProcess, NoChild
 from duecall.speech.faults import EngineError, EngineMissing
 
 START_TIMEOUT_S = 120.0
@@ -31,13 +25,7 @@ TEXT_TIMEOUT_S = 60.0
 DEATHS_MAX = 3  # in a row; then the engine is given up
 REST_S = 60.0  # … for so long
 RATES_HZ = range(4_000, 192_001)
-# No library may look for a model in the network, or tell anybody of its use: onnxruntime does, from
-# 1.32 on, where this does not forbid it.
-OFFLINE = {
-    "HF_HUBOFFLINE": "1",
-    "TRANSFORMERSOFFLINE": "1",
-    "ORT_DISABLE_TELEMETRY": "1",
-}
+NO_SOUND = "gave no sound for a text"
 
 Settings = Mapping[str, int | str]
 T = TypeVar("T")
@@ -85,21 +73,27 @@ class WorkerEngine:
         return dict(self._settings)
 
     def version(self) -> str:
-        """Cached; may start the child. EngineMissing where it cannot be told."""
+        """That of the processes that run; may start one. Another one since then: what was spoken
+        meanwhile may be of either. EngineMissing where it cannot be told."""
         if not self._told_version:
             if self._version:
                 self._told_version = self._version()
             else:
-                self._told_version = self._with_child(lambda child: child.version)
+                self.ready()
         return self._told_version
 
     def synthesize(self, text: str) -> tuple[Samples, int]:
         """EngineError: at this text. EngineMissing: the engine is not there, or died too often."""
-        return self._with_child(lambda child: child.speak(text, self._text_timeout_s))
+
+        def speak(child: ChildProcess) -> tuple[Samples, int]:
+            timeout_s = self._text_timeout_s
+            return _sound_of(*child.ask({"text": text}, b"", timeout_s, NO_SOUND), self.name)
+
+        return self._with_child(speak)
 
     def ready(self) -> None:
         """Loads it, if it is not. EngineMissing or EngineError where it cannot be."""
-        self._with_child(lambda child: child.version)
+        self._with_child(lambda child: None)
 
     def close(self) -> None:
         """Ends its processes. A text that comes, or is being spoken, starts a new one."""
@@ -109,29 +103,30 @@ class WorkerEngine:
 
     # ---- children
 
-    def _with_child(self, use: Callable[[_Child], T]) -> T:
+    def _with_child(self, use: Callable[[ChildProcess], T]) -> T:
         """Once more where the process died and another may do better."""
         self._open_places()
         place = self._idle.get()
         try:
             try:
                 return self._asked(place, use)
-            except _Died as death:
+            except ChildLost as death:
                 self._count(death)
-                if not death.worth_another:
+                if death.late:
                     raise EngineError(self._died_words(str(death))) from None
             try:
                 return self._asked(place, use)
-            except _Died as death:
+            except ChildLost as death:
                 self._count(death)
                 raise EngineError(self._died_words(str(death))) from None
         finally:
             self._idle.put(place)
 
-    def _asked(self, place: _Place, use: Callable[[_Child], T]) -> T:
+    def _asked(self, place: _Place, use: Callable[[ChildProcess], T]) -> T:
         if time.monotonic() < self._given_up_until:
             raise EngineMissing(self._last_death)
-        if place.child is None or not place.child.alive():
+        child = place.child
+        if child is None or not child.alive() or place.version != self._told_version:
             self._empty(place)
             self._fill(place)
         assert place.child is not None
@@ -154,9 +149,9 @@ class WorkerEngine:
                 self._idle.put(self._places[-1])
 
     def _fill(self, place: _Place) -> None:
-        place.child = _Child(self.name, self._line)
         try:
-            place.child.wait_until_ready(self._start_timeout_s)
+            place.version = self._loaded(place)
+            self._told_version = place.version
         except EngineMissing as error:
             self._empty(place)
             self._give_up(str(error))
@@ -165,12 +160,28 @@ class WorkerEngine:
             self._empty(place)
             raise
 
+    def _loaded(self, place: _Place) -> str:
+        """Starts a process there; the version of what it has loaded."""
+        version = self._version() if self._version else ""
+        try:
+            place.child = ChildProcess(self._line)
+        except NoChild as error:
+            raise EngineMissing(f"engine {self.name}: {error}") from None
+        header = place.child.greeting(self._start_timeout_s)
+        if missing := header.get("missing"):
+            raise EngineMissing(f"engine {self.name}: {missing}")
+        if header.get("ready") is not True or not isinstance(header.get("version"), str):
+            raise ChildLost("began with an answer that says nothing of its version")
+        if self._version and self._version() != version:
+            raise ChildLost("was loaded while its voice was being changed")
+        return version or str(header["version"])
+
     def _empty(self, place: _Place) -> None:
         child, place.child = place.child, None
         if child is not None:
             child.kill()
 
-    def _count(self, death: _Died) -> None:
+    def _count(self, death: ChildLost) -> None:
         self._deaths += 1
         if self._deaths >= DEATHS_MAX:
             self._deaths = DEATHS_MAX - 1  # after the rest one more is enough
@@ -189,124 +200,24 @@ class WorkerEngine:
         self._given_up_until = time.monotonic() + REST_S
 
 
-class _Died(Exception):
-    """The process is of no use any more. worth_another: a new one may do better at this text."""
-
-    def __init__(self, why: str, *, worth_another: bool = True) -> None:
-        super().__init__(why)
-        self.worth_another = worth_another
-
-
 class _Place:
-    """Where a process may run."""
+    """Where a process may run. version: of the engine, as this process speaks."""
 
     def __init__(self) -> None:
-        self.child: _Child | None = None
+        self.child: ChildProcess | None = None
+        self.version = ""
 
 
-class _Child:
-    """One process and our end of its link."""
-
-    version = ""
-
-    def __init__(self, name: str, line: Sequence[str]) -> None:
-        self._name = name
-        # Kept until it is loaded; it holds no text of a contact.
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - outlives this call
-        self._link, theirs = socket.socketpair()
-        try:
-            self._process = subprocess.Popen(
-                line,
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=self._errors,
-                env={**environment(), **OFFLINE},
-                start_new_session=True,  # Ctrl-C is for the parent, which then closes the link
-            )
-        except OSError as error:
-            self._link.close()
-            raise EngineMissing(
-                f"engine {name}: its process cannot be started: {error.strerror}"
-            ) from None
-        finally:
-            theirs.close()
-
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def wait_until_ready(self, timeout_s: float) -> None:
-        """EngineMissing: it said that it cannot work."""
-        with self._errors:
-            header, _ = self._frame(timeout_s, "did not start")
-        if missing := header.get("missing"):
-            raise EngineMissing(f"engine {self._name}: {missing}")
-        if header.get("ready") is not True or not isinstance(header.get("version"), str):
-            raise _Died("began with an answer that says nothing of its version")
-        self.version = header["version"]
-
-    def speak(self, text: str, timeout_s: float) -> tuple[Samples, int]:
-        self._link.settimeout(timeout_s)
-        try:
-            self._link.sendall(frames.packed({"text": text}))
-        except TimeoutError:
-            raise _Died(f"took no text for {timeout_s:g} s", worth_another=False) from None
-        except OSError:
-            raise _Died(self._end_words()) from None
-        header, payload = self._frame(timeout_s, "gave no sound for a text")
-        if error := header.get("error"):
-            raise EngineError(f"engine {self._name}: {error}")
-        rate_hz = header.get("rate_hz")
-        if type(rate_hz) is not int or rate_hz not in RATES_HZ or len(payload) % 4:
-            raise _Died("sent a sound with a wrong rate or length")
-        if not payload:
-            raise EngineError(f"engine {self._name} made no sound of a text")
-        samples = np.frombuffer(payload, "<f4").astype(np.float32)
-        if not np.isfinite(samples).all():
-            raise _Died("sent samples that are no numbers")
-        return samples, rate_hz
-
-    def kill(self) -> None:
-        """At once. Whoever waits for it gets _Died."""
-        with suppress(OSError):
-            self._link.shutdown(socket.SHUT_RDWR)
-        self._link.close()
-        if self._process.poll() is None:
-            with suppress(OSError):
-                self._process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(10)
-
-    def _frame(self, timeout_s: float, late: str) -> tuple[dict[str, Any], bytes]:
-        end = time.monotonic() + timeout_s
-
-        def receive(size: int) -> bytes:
-            left = end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._link.settimeout(left)
-            return self._link.recv(size)
-
-        try:
-            return frames.read_frame(lambda size: frames.exactly(receive, size))
-        except frames.BrokenFrame as error:
-            raise _Died(f"sent what is no answer ({error})") from None
-        except TimeoutError:
-            raise _Died(f"{late} within {timeout_s:g} s", worth_another=False) from None
-        except (frames.Ended, OSError):
-            raise _Died(self._end_words()) from None
-
-    def _end_words(self) -> str:
-        """How it ended, with its last words of the loading."""
-        code: int | None = None
-        with suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(1)
-        how = "closed its link" if code is None else f"ended with code {code}"
-        if code is not None and code < 0:
-            how = f"was killed by signal {-code}"
-        last = ""
-        if not self._errors.closed:
-            size = self._errors.seek(0, os.SEEK_END)
-            self._errors.seek(max(0, size - 2_000))
-            lines = self._errors.read().decode("utf-8", "replace").split("\n")
-            last = next((line.strip()[:200] for line in reversed(lines) if line.strip()), "")
-        return how + (f" ({last})" if last else "")
+def _sound_of(header: Mapping[str, Any], payload: bytes, name: str) -> tuple[Samples, int]:
+    """Of a child's answer. ChildLost where it is none; EngineError: at this text."""
+    if error := header.get("error"):
+        raise EngineError(f"engine {name}: {error}")
+    rate_hz = header.get("rate_hz")
+    if type(rate_hz) is not int or rate_hz not in RATES_HZ or len(payload) % 4:
+        raise ChildLost("sent a sound with a wrong rate or length")
+    if not payload:
+        raise EngineError(f"engine {name} made no sound of a text")
+    samples = np.frombuffer(payload, "<f4").astype(np.float32)
+    if not np.isfinite(samples).all():
+        raise ChildLost("sent samples that are no numbers")
+    return samples, rate_hz

@@ -1,31 +1,22 @@
 """`WorkerRecogniser`: a recogniser that is loaded once, in a process of its own.
 
-The link is a pair of sockets, so that time-outs hold and, under gevent's patches, the hub goes on
-while a sound is listened to. A process that hangs, dies or sends rubbish is killed; the next sound
-starts another one.
+A process that hangs, dies or sends rubbish is killed; the next sound starts another one.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from duecall.core.campaign import Language
 from duecall.speech.audio import Samples
-from duecall.speech.engines import frames
-from duecall.speech.engines.run_once import environment
-from duecall.speech.engines.worker import OFFLINE
+from duecall.speech.engines.child_process import ChildLost, ChildProcess, NoChild
 from duecall.speech.recognition.recogniser import (
     Answer,
     Grammar,
@@ -63,16 +54,19 @@ class WorkerRecogniser:
         self._line = [*line, json.dumps(dict(settings))]
         self._start_timeout_s = start_timeout_s
         self._short_timeout_s = short_timeout_s
-        self._child: _Child | None = None
+        self._child: ChildProcess | None = None
+        self._version = self._model = ""  # of that child
         self._lock = threading.Lock()
 
     def version(self) -> str:
         with self._lock:
-            return self._ready().version
+            self._ready()
+            return self._version
 
     def model(self) -> str:
         with self._lock:
-            return self._ready().model
+            self._ready()
+            return self._model
 
     def transcribe(self, samples: Samples, rate_hz: int, language: Language) -> tuple[Phrase, ...]:
         self._check(rate_hz, language)
@@ -128,125 +122,46 @@ class WorkerRecogniser:
         with self._lock:
             child = self._ready()
             try:
-                answer = child.ask(header, pcm, wait_s)
-            except BaseException:
+                answer, _ = child.ask(header, pcm, wait_s, "gave no answer")
+            except BaseException as error:
                 # Cut off in the middle, its answer would be taken for that of the next sound.
                 child.kill()
                 self._child = None
+                if isinstance(error, ChildLost):
+                    raise RecogniserError(f"recogniser {self.name} {error}") from None
                 raise
-        if error := answer.get("error"):
-            raise RecogniserError(f"recogniser {self.name}: {error}")
+        if refusal := answer.get("error"):
+            raise RecogniserError(f"recogniser {self.name}: {refusal}")
         return answer
 
-    def _ready(self) -> _Child:
+    def _ready(self) -> ChildProcess:
         if self._child is None or not self._child.alive():
             if self._child is not None:
                 self._child.kill()
             self._child = None
-            child = _Child(self.name, self._line)
-            try:
-                child.wait_until_ready(self._start_timeout_s)
-            except BaseException:
-                child.kill()
-                raise
-            self._child = child
+            self._child = self._loaded()
         return self._child
 
-
-class _Child:
-    """One process and our end of its link."""
-
-    version = ""
-    model = ""
-
-    def __init__(self, name: str, line: Sequence[str]) -> None:
-        self._name = name
-        # Kept until it is loaded; nothing that was said is in it.
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - outlives this call
-        self._link, theirs = socket.socketpair()
+    def _loaded(self) -> ChildProcess:
         try:
-            self._process = subprocess.Popen(
-                line,
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=self._errors,
-                env={**environment(), **OFFLINE},
-                start_new_session=True,  # Ctrl-C is for the parent, which then closes the link
-            )
-        except OSError as error:
-            self._link.close()
-            raise RecogniserMissing(
-                f"recogniser {name}: its process cannot be started: {error.strerror}"
-            ) from None
-        finally:
-            theirs.close()
-
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def wait_until_ready(self, timeout_s: float) -> None:
-        with self._errors:
-            header = self._frame(timeout_s, RecogniserMissing, "did not start")
-        if missing := header.get("missing"):
-            raise RecogniserMissing(f"recogniser {self._name}: {missing}")
-        self.version, self.model = str(header.get("version", "")), str(header.get("model", ""))
-        if header.get("ready") is not True or not self.version:
-            raise RecogniserMissing(f"recogniser {self._name} does not say its version")
-
-    def ask(self, header: dict[str, Any], payload: bytes, timeout_s: float) -> dict[str, Any]:
-        self._link.settimeout(timeout_s)
+            child = ChildProcess(self._line)
+        except NoChild as error:
+            raise RecogniserMissing(f"recogniser {self.name}: {error}") from None
         try:
-            self._link.sendall(frames.packed(header, payload))
-        except OSError:
-            raise RecogniserError(f"recogniser {self._name} took no sound") from None
-        return self._frame(timeout_s, RecogniserError, "gave no answer")
-
-    def kill(self) -> None:
-        with suppress(OSError):
-            self._link.shutdown(socket.SHUT_RDWR)
-        self._link.close()
-        if self._process.poll() is None:
-            with suppress(OSError):
-                self._process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(10)
-
-    def _frame(self, timeout_s: float, failure: type[RecogniserError], late: str) -> dict[str, Any]:
-        end = time.monotonic() + timeout_s
-
-        def receive(size: int) -> bytes:
-            left = end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._link.settimeout(left)
-            return self._link.recv(size)
-
-        try:
-            header, _ = frames.read_frame(lambda size: frames.exactly(receive, size))
-            return header
-        except frames.BrokenFrame as error:
-            why = f"sent what is no answer ({error})"
-        except TimeoutError:
-            why = f"{late} within {timeout_s:g} s"
-        except (frames.Ended, OSError):
-            why = self._end_words()
-        raise failure(f"recogniser {self._name} {why}")
-
-    def _end_words(self) -> str:
-        """How it ended, with the last words of its loading."""
-        code: int | None = None
-        with suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(1)
-        how = "closed its link" if code is None else f"ended with code {code}"
-        if code is not None and code < 0:
-            how = f"was killed by signal {-code}"
-        if self._errors.closed:
-            return how
-        size = self._errors.seek(0, 2)
-        self._errors.seek(max(0, size - 2_000))
-        lines = self._errors.read().decode("utf-8", "replace").split("\n")
-        last = next((line.strip()[:200] for line in reversed(lines) if line.strip()), "")
-        return how + (f" ({last})" if last else "")
+            header = child.greeting(self._start_timeout_s)
+            if missing := header.get("missing"):
+                raise RecogniserMissing(f"recogniser {self.name}: {missing}")
+            version, model = str(header.get("version", "")), str(header.get("model", ""))
+            if header.get("ready") is not True or not version:
+                raise RecogniserMissing(f"recogniser {self.name} does not say its version")
+        except ChildLost as error:
+            child.kill()
+            raise RecogniserMissing(f"recogniser {self.name} {error}") from None
+        except BaseException:
+            child.kill()
+            raise
+        self._version, self._model = version, model
+        return child
 
 
 def _phrases(answer: Mapping[str, Any]) -> list[Phrase]:
