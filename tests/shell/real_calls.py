@@ -34,7 +34,7 @@ from tests.shell.sip_callee import Manner, SipCallee
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "data" / "events"
 PRESENCE = "duecall:d1"
-MESSAGE_S = 4.0  # far longer than the callee who hangs up midway listens, also on a busy machine
+MESSAGE_S = 1.5  # in the recordings
 
 # number -> what the callee there does; agents have numbers too
 MANNERS = {
@@ -60,10 +60,11 @@ class Stage:
     phones: SipCallee
     admin: EslLink
     message: Path
+    message_s: float = MESSAGE_S
 
     def brief(self, attempt_id: str) -> Brief:
         keys = {"1": KeyAction("transfer"), "9": KeyAction("opt_out")}
-        step = Step("message", (str(self.message),), int(MESSAGE_S * 1000), keys, wait_ms=500)
+        step = Step("message", (str(self.message),), int(self.message_s * 1000), keys, wait_ms=500)
         return Brief(attempt_id, (step,), language="vi", max_call_ms=60_000)
 
     def originate(self, attempt_id: str, phone: str, **changes: Any) -> c.Originate:
@@ -98,14 +99,16 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(folder: Path, kind: SwitchKind = "freeswitch") -> Iterator[Stage]:
+def stage(
+    folder: Path, kind: SwitchKind = "freeswitch", message_s: float = MESSAGE_S
+) -> Iterator[Stage]:
     phones = SipCallee(MANNERS)
     message = folder / "message.wav"
     with wave.open(str(message), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(8000)
-        out.writeframes(bytes(int(16_000 * MESSAGE_S)))
+        out.writeframes(bytes(int(16_000 * message_s)))
     with LoopbackSite(
         folder / "site",
         kind,
@@ -116,7 +119,7 @@ def stage(folder: Path, kind: SwitchKind = "freeswitch") -> Iterator[Stage]:
         admin = EslLink("127.0.0.1", site.esl_port, "", site.password, silence_s=None)
         admin.connect()
         try:
-            yield Stage(site, phones, admin, message)
+            yield Stage(site, phones, admin, message, message_s)
         finally:
             admin.close()
             phones.stop()

@@ -27,12 +27,13 @@ from duecall.shell.switch_events import ending_of
 from fs_scripts import contract
 from tests.shell.real_calls import Stage, stage
 
+LONG_S = 4.0  # far longer than MIDWAY listens, also on a busy machine
 LISTENS, AT_ONCE, MIDWAY, BUSY, SILENT, _, LEAVES = (f"+8490000000{n}" for n in range(1, 8))
 
 
 @pytest.fixture(scope="module")
 def on(switch_kind: SwitchKind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with stage(tmp_path_factory.mktemp("switch"), switch_kind) as made:
+    with stage(tmp_path_factory.mktemp("switch"), switch_kind, LONG_S) as made:
         yield made
 
 
